@@ -1,0 +1,90 @@
+"""Adoptions: who was let go, and what came of it."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from rollout.ports.rollout import Tally
+
+
+@dataclass(frozen=True, slots=True)
+class Adoption:
+    """One granted adoption. `state` is open, confirmed or failed; `outcome` says why it failed."""
+
+    id: str
+    rollout: str
+    host: int
+    product: str
+    counter: int
+    ring: str
+    stratum: str
+    order: int
+    state: str
+    outcome: str | None
+    overdue: bool
+    holding: bool
+    granted_at: float
+    boot: str
+    director_version: int
+    applied_boot: str | None = None
+    applied_uptime: float | None = None
+    uptime: float = 0.0
+    boots: tuple[str, ...] = ()
+    resolved_at: float | None = None
+    rolled_back: bool = False
+
+
+class Adoptions(Protocol):
+    """The adoption and tally tables; every change here keeps the tallies right."""
+
+    def get(self, adoption: str) -> Adoption | None:
+        """One adoption."""
+        ...
+
+    def of_host(self, host: int) -> Sequence[Adoption]:
+        """A host's adoptions in every rollout, oldest first."""
+        ...
+
+    def of_rollout(self, rollout: str, state: str | None = None) -> Sequence[Adoption]:
+        """A rollout's adoptions in grant order."""
+        ...
+
+    def granted_since(self, rollout: str, at: float) -> int:
+        """How many were granted since `at`, unix seconds."""
+        ...
+
+    def grant(self, adoption: Adoption) -> int:
+        """Store it (its `order` is ignored) and take a slot; its rank in grant order, from 0."""
+        ...
+
+    def progress(self, adoption: Adoption) -> None:
+        """Store applied_boot, applied_uptime, uptime and boots."""
+        ...
+
+    def confirm(self, adoption: Adoption) -> bool:
+        """Open to confirmed: gives its slot back, ends overdue; False if it was not open."""
+        ...
+
+    def fail(self, adoption: Adoption, outcome: str) -> bool:
+        """Open to failed: keeps its slot, ends overdue; False if it was not open."""
+        ...
+
+    def mark_overdue(self, adoption: Adoption) -> None:
+        """Count an open one as overdue."""
+        ...
+
+    def release_slot(self, adoption: Adoption) -> None:
+        """Give a failed one's slot back."""
+        ...
+
+    def mark_rolled_back(self, adoption: Adoption) -> None:
+        """Its host reports its baseline again."""
+        ...
+
+    def set_dark(self, rollout: str, dark: Mapping[tuple[str, str], int]) -> None:
+        """Replace the live number of dark hosts by (ring, stratum)."""
+        ...
+
+    def tallies(self, rollout: str) -> Mapping[tuple[str, str], Tally]:
+        """By (ring, stratum)."""
+        ...

@@ -1,0 +1,118 @@
+"""Hosts: who they are, and when and how they last spoke."""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+
+@dataclass(frozen=True, slots=True)
+class HostRecord:
+    """An enrolled host. `algorithm` is ed25519 or ecdsa-p256-sha256; `retired_at` unix seconds."""
+
+    key: int
+    id: str
+    algorithm: str
+    public_key: bytes
+    attributes: Mapping[str, Any]
+    stratum: str
+    enrolled_at: float
+    retired_at: float | None = None
+    token: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Presence:
+    """How a host last spoke. `absent`: 0 here, 1 announced sleep, 2 announced shutdown; `running` and `told` are canonical JSON."""
+
+    host: int
+    seq: int
+    boot: str
+    uptime: float
+    phase: str
+    absent: int
+    running: str
+    adoption: str | None
+    at: float
+
+
+@dataclass(frozen=True, slots=True)
+class StoredCrash:
+    """A crash report as kept; `crashed_at` is corrected to the server's clock, unix seconds."""
+
+    host: int
+    report: str
+    kind: str
+    crashed_at: float
+    body: Mapping[str, Any]
+
+
+class Hosts(Protocol):
+    """The host, presence, running and crash tables."""
+
+    def find(self, host: str) -> HostRecord | None:
+        """A host by its id."""
+        ...
+
+    def by_key(self, key: int) -> HostRecord | None:
+        """A host by its integer key."""
+        ...
+
+    def keys(self, hosts: Collection[str]) -> Mapping[str, int]:
+        """Integer keys of the known, unretired ones."""
+        ...
+
+    def names(self, keys: Collection[int]) -> Mapping[int, str]:
+        """Ids by integer key."""
+        ...
+
+    def enrol(self, host: HostRecord) -> int:
+        """Insert (its `key` is ignored): the new key."""
+        ...
+
+    def replace_attributes(self, key: int, attributes: Mapping[str, Any], stratum: str) -> None:
+        """New attributes of a host."""
+        ...
+
+    def rekey(self, key: int) -> None:
+        """Forget the public key: the next enrolment sets it, and `seq` starts again."""
+        ...
+
+    def retire(self, key: int) -> None:
+        """It is gone for good."""
+        ...
+
+    def presence(self, keys: Sequence[int]) -> Mapping[int, Presence]:
+        """How these last spoke."""
+        ...
+
+    def save_presence(self, rows: Iterable[Presence]) -> None:
+        """Replace how they last spoke."""
+        ...
+
+    def told(self, keys: Sequence[int]) -> Mapping[int, str]:
+        """The rings these were last told, canonical JSON."""
+        ...
+
+    def tell(self, told: Mapping[int, str]) -> None:
+        """Note the rings these were told now."""
+        ...
+
+    def set_running(self, key: int, running: Mapping[str, int]) -> None:
+        """What a host runs now, all products."""
+        ...
+
+    def running(self, product: str) -> Mapping[int, int]:
+        """Counter by host key of everybody that reported this product."""
+        ...
+
+    def all(self) -> Sequence[tuple[HostRecord, Presence | None]]:
+        """Everybody, retired ones included, by key."""
+        ...
+
+    def keep_crash(self, crash: StoredCrash) -> bool:
+        """Store a report; False when this host's report id was stored before."""
+        ...
+
+    def crashed_since(self, at: float) -> Collection[int]:
+        """Keys of hosts with a bugcheck since `at`, unix seconds."""
+        ...

@@ -1,0 +1,61 @@
+"""The store: one transaction gives every table, so that check and grant are one."""
+
+from collections.abc import Callable
+from concurrent.futures import Future
+from typing import Protocol, TypeVar
+
+from rollout.ports.adoption import Adoptions
+from rollout.ports.event import Events
+from rollout.ports.host import Hosts
+from rollout.ports.judging import Beacons, Judging
+from rollout.ports.person import People
+from rollout.ports.publication import Publications
+from rollout.ports.release import Releases
+from rollout.ports.rollout import Rollouts
+
+T = TypeVar("T")
+
+
+class Transaction(Protocol):
+    """All tables under one commit. `at` is unix seconds, stamped inside, never lower than any before."""
+
+    @property
+    def at(self) -> float: ...
+    @property
+    def hosts(self) -> Hosts: ...
+    @property
+    def events(self) -> Events: ...
+    @property
+    def rollouts(self) -> Rollouts: ...
+    @property
+    def adoptions(self) -> Adoptions: ...
+    @property
+    def judging(self) -> Judging: ...
+    @property
+    def beacons(self) -> Beacons: ...
+    @property
+    def releases(self) -> Releases: ...
+    @property
+    def publications(self) -> Publications: ...
+    @property
+    def people(self) -> People: ...
+
+
+class Store(Protocol):
+    """Where the truth is."""
+
+    def write(self, work: Callable[[Transaction], T]) -> Future[T]:
+        """Do `work` in a write transaction; the future resolves after the commit.
+
+        Several pieces of work may share one commit; one that raises is undone alone and its future
+        carries the error. BusyError when the queue is full, SurroundingsError when the store fails.
+        """
+        ...
+
+    def read(self, work: Callable[[Transaction], T]) -> T:
+        """Do `work` in a short read transaction (a snapshot); writing in it is an error."""
+        ...
+
+    def version(self) -> int:
+        """A number that changes when another process has committed."""
+        ...
