@@ -22,7 +22,7 @@ class HostRecord:
 
 @dataclass(frozen=True, slots=True)
 class Presence:
-    """How a host last spoke. `absent`: 0 here, 1 announced sleep, 2 announced shutdown; `running` and `told` are canonical JSON."""
+    """How a host last spoke. `absent`: 0 here, 1 announced sleep, 2 announced shutdown; `running`: canonical JSON."""
 
     host: int
     seq: int

@@ -50,7 +50,7 @@ class Judging(Protocol):
         """The newest judgement."""
         ...
 
-    def save(self, judgement: StoredJudgement) -> None:
+    def save(self, judgement_: StoredJudgement) -> None:
         """Replace the newest judgement."""
         ...
 
@@ -60,6 +60,10 @@ class Judging(Protocol):
 
     def marks(self, rollout: str) -> Sequence[TickMark]:
         """All marks, in order."""
+        ...
+
+    def forget_marks(self, rollout: str, before_clock: float) -> None:
+        """Drop marks before a rollout clock, in its seconds."""
         ...
 
     def add_evidence(self, rollout: str, rows: Sequence[tuple[int, str]]) -> None:

@@ -54,7 +54,7 @@ class People(Protocol):
         """A token by the HMAC of its secret, revoked and expired ones included."""
         ...
 
-    def add_token(self, token: TokenRecord) -> None:
+    def add_token(self, record: TokenRecord) -> None:
         """Store a new token."""
         ...
 
@@ -74,8 +74,8 @@ class People(Protocol):
         """Names of persons with a live token of this role, or of admin."""
         ...
 
-    def vote(self, vote: Vote) -> None:
-        """Record a vote; the same person's second one at the same revision changes nothing."""
+    def vote(self, cast: Vote) -> None:
+        """Record a vote; the same person's second one at the same revision only renews its time."""
         ...
 
     def votes(self, rollout: str, act: str, ring: str, revision: int, since: float) -> Sequence[Vote]:
@@ -83,7 +83,12 @@ class People(Protocol):
         ...
 
     def record(
-        self, kind: str, *, rollout: str | None = None, person: str | None = None, detail: Mapping[str, Any] | None = None
+        self,
+        kind: str,
+        *,
+        rollout: str | None = None,
+        person: str | None = None,
+        detail: Mapping[str, Any] | None = None,
     ) -> int:
         """Append a link to the audit chain; its `seq`."""
         ...

@@ -52,6 +52,6 @@ class Publications(Protocol):
         """The newest ring map of a product."""
         ...
 
-    def add_ring_map(self, ring_map: RingMap) -> None:
+    def add_ring_map(self, ring_map_: RingMap) -> None:
         """Store a map under its (product, n)."""
         ...

@@ -115,6 +115,10 @@ class Rollouts(Protocol):
         """Change the state if it is one of `allowed`; whether it changed. Raises `revision`."""
         ...
 
+    def reopen(self, rollout: str) -> None:
+        """Judge it again: a rollback after it was over."""
+        ...
+
     def end(self, rollout: str, *, superseded: bool = False) -> None:
         """Nobody judges it any more."""
         ...

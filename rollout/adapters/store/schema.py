@@ -126,7 +126,7 @@ policy = Table(
     metadata,
     Column("digest", String(64), primary_key=True),
     Column("name", String(63), nullable=False, unique=True),
-    Column("document", JSON, nullable=False),
+    Column("document", Text, nullable=False),
     Column("added_at", Float, nullable=False),
     Column("added_by", Text, nullable=False),
 )
@@ -139,7 +139,7 @@ rollout = Table(
     Column("product", String(63), nullable=False),
     Column("counter", BigInteger, nullable=False),
     Column("policy_digest", String(64), nullable=False),
-    Column("policy", JSON, nullable=False),
+    Column("policy", Text, nullable=False),  # canonical JSON of the whole document
     Column("state", String(20), nullable=False),
     Column("state_since", Float, nullable=False),
     Column("over", Boolean, nullable=False),  # not judged any more
@@ -152,7 +152,6 @@ rollout = Table(
     Column("first_event", Key, nullable=False),  # events after this one concern the rollout
     Column("first_beat", Key, nullable=False),
     Column("revision", Integer, nullable=False, server_default="0"),  # evidence_revision
-    Column("orders", Integer, nullable=False, server_default="0"),  # grants so far
     Column("stop_reason", Text),
     Column("stopped_at", Float),
     Column("completed_clock", Float),  # rollout clock at completion: the watch counts from here

@@ -15,15 +15,21 @@ class Turnstile:
     """Held from before BEGIN until after COMMIT; used by one thread."""
 
     def __init__(self, database: Path) -> None:
-        self._ahead = os.open(database.with_name(database.name + ".ahead"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
-        self._inside = os.open(database.with_name(database.name + ".inside"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._ahead = os.open(
+            database.with_name(database.name + ".ahead"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
+        self._inside = os.open(
+            database.with_name(database.name + ".inside"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
+        )
 
     def __enter__(self) -> None:
         fcntl.flock(self._ahead, fcntl.LOCK_EX)
         fcntl.flock(self._inside, fcntl.LOCK_EX)
         fcntl.flock(self._ahead, fcntl.LOCK_UN)
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         fcntl.flock(self._inside, fcntl.LOCK_UN)
 
     def close(self) -> None:
@@ -38,7 +44,9 @@ class NoTurnstile:
     def __enter__(self) -> None:
         """Nothing to wait for."""
 
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None) -> None:
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         """Nothing to give back."""
 
     def close(self) -> None:
