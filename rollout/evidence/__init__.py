@@ -1,0 +1,1 @@
+"""Evidence: what happened to hosts, as rows that recompute every decision (P7)."""
