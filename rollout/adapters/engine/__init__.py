@@ -1,0 +1,1 @@
+"""The Temporal server: found, or built from pinned source, and run as our own child process."""
