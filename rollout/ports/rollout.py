@@ -60,6 +60,7 @@ class Member:
     stratum: str
     baseline: int | None
     directed: bool
+    active: bool = False  # heard shortly before the rollout began: expected to speak from the start
 
 
 @dataclass(frozen=True, slots=True)

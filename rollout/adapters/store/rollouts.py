@@ -77,6 +77,7 @@ class RolloutTable(TableFamily):
                 "stratum": m.stratum,
                 "baseline": m.baseline,
                 "directed": m.directed,
+                "active": m.active,
             }
             for m in members
         ]
@@ -85,12 +86,12 @@ class RolloutTable(TableFamily):
     def member(self, rollout_: str, host: int) -> Member | None:
         """A host's place in a rollout."""
         row = self._row(select(member).where(member.c.rollout == rollout_, member.c.host == host))
-        return None if row is None else Member(row.host, row.ring, row.stratum, row.baseline, row.directed)
+        return None if row is None else Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active)
 
     def members(self, rollout_: str) -> Sequence[Member]:
         """Everybody's place, by host key."""
         rows = self._rows(select(member).where(member.c.rollout == rollout_).order_by(member.c.host))
-        return [Member(row.host, row.ring, row.stratum, row.baseline, row.directed) for row in rows]
+        return [Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active) for row in rows]
 
     def move(self, rollout_: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:
         """Change the state if it is one of `allowed`; whether it changed."""

@@ -181,6 +181,7 @@ member = Table(
     Column("stratum", String(200), nullable=False),
     Column("baseline", BigInteger),
     Column("directed", Boolean, nullable=False),  # eligible, and its baseline is known or none
+    Column("active", Boolean, nullable=False),  # heard shortly before the rollout began
     sqlite_with_rowid=False,
 )
 

@@ -1,0 +1,149 @@
+"""Who is at risk: one rollout's hosts as arrays by integer host key, stage `evidence`.
+
+Exposed: granted, no failure yet, not asleep. Control: same fleet, not granted, active, not asleep. Hosts that
+crashed in the 7 days before the rollout are in neither (JUDGE section 2). All times are rollout-clock seconds
+but `heard_elapsed`, which is the watcher's own elapsed clock: coverage must see an age that grows while the
+rollout clock stands still.
+"""
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+HELD_OUT = -1
+NOBODY = -2  # no member
+NEVER = -np.inf
+
+Mask = NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A host's place: `ring` is a position in the policy's order or HELD_OUT, `stratum` an index of the header's."""
+
+    host: int
+    ring: int
+    stratum: int
+    directed: bool
+    active: bool
+
+
+class Fleet:
+    """Arrays of shape (highest host key + 1,), grown as hosts appear."""
+
+    def __init__(self, strata: int, interval: float) -> None:
+        self.strata = strata
+        self._interval = interval
+        self.ring = np.full(0, NOBODY, np.int16)
+        self.stratum = np.zeros(0, np.int16)
+        self.directed = np.zeros(0, bool)
+        self.active = np.zeros(0, bool)
+        self.absent = np.zeros(0, bool)
+        self.retired = np.zeros(0, bool)
+        self.excluded = np.zeros(0, bool)
+        self.granted = np.zeros(0, bool)
+        self.confirmed = np.zeros(0, bool)
+        self.reverted = np.zeros(0, bool)
+        self.crashed = np.zeros(0, bool)
+        self.own_crashed = np.zeros(0, bool)
+        self.darkened = np.zeros(0, bool)  # was dark once: the dark guard's first failure
+        self.dark = np.zeros(0, bool)  # is dark now
+        self.seen = np.full(0, NEVER)
+        self.heard_elapsed = np.full(0, NEVER)
+        self.interval = np.full(0, interval)  # the beat interval last answered to it, seconds
+
+    def grow(self, highest: int) -> None:
+        """Make room for host keys up to `highest`; newcomers are nobody until placed."""
+        if highest < self.ring.size:
+            return
+        size = max(highest + 1, 2 * self.ring.size, 1024)
+        fills = {"ring": NOBODY, "seen": NEVER, "heard_elapsed": NEVER, "interval": self._interval}
+        for name, old in list(vars(self).items()):
+            if isinstance(old, np.ndarray):
+                new = np.full(size, fills.get(name, 0), old.dtype)
+                new[: old.size] = old
+                setattr(self, name, new)
+
+    def place(self, places: Collection[Place], clock: float, elapsed: float) -> None:
+        """Give hosts their place; those active at the start count as heard now."""
+        for one in places:
+            self.grow(one.host)
+            self.ring[one.host] = one.ring
+            self.stratum[one.host] = one.stratum
+            self.directed[one.host] = one.directed
+            if one.active:
+                self.active[one.host] = True
+                self.seen[one.host] = clock
+                self.heard_elapsed[one.host] = elapsed
+
+    def hear(self, hosts: NDArray[np.int32], clock: float, elapsed: float, interval: float) -> None:
+        """These spoke: they are active, not dark any more, and were answered `interval`."""
+        if not hosts.size:
+            return
+        self.grow(int(hosts.max()))
+        self.active[hosts] = True
+        self.dark[hosts] = False
+        self.seen[hosts] = clock
+        self.heard_elapsed[hosts] = elapsed
+        self.interval[hosts] = interval
+
+    @property
+    def members(self) -> Mask:
+        """Everybody with a place who speaks and was not retired."""
+        members: Mask = (self.ring != NOBODY) & self.active & ~self.retired
+        return members
+
+    @property
+    def awake(self) -> Mask:
+        """Members neither asleep nor dark now."""
+        return self.members & ~self.absent & ~self.dark
+
+    def at_risk(self, guard: str) -> Mask:
+        """The hosts of both arms that may still have their first failure of a guard."""
+        alive = self.members & ~self.absent & ~self.excluded & ~self.reverted
+        if guard == "crash":
+            return alive & ~self.crashed & ~self.dark
+        if guard == "own":
+            return alive & ~self.own_crashed & ~self.dark
+        if guard == "dark":
+            return alive & ~self.darkened
+        return alive & ~self.crashed & ~self.darkened
+
+    def counts(self, guard: str, stratum: int, host: int) -> tuple[int, int, int]:
+        """(exposed, control, exposed and confirmed) at risk in a stratum just before `host` fails.
+
+        The failing host itself is counted although it may have been dark or asleep until this report.
+        """
+        risk = self.at_risk(guard) & (self.stratum == stratum)
+        risk[host] = True
+        exposed = risk & self.granted
+        return (
+            int(np.count_nonzero(exposed)),
+            int(np.count_nonzero(risk)) - int(np.count_nonzero(exposed)),
+            int(np.count_nonzero(exposed & self.confirmed)),
+        )
+
+    def coverage(self, elapsed: float) -> tuple[float, float]:
+        """Share of (exposed, control) hosts heard within 2 of their intervals; an empty arm is 1 and 0.
+
+        Nobody exposed yet hides nothing; no control to be heard is blindness.
+        """
+        expected = self.awake
+        heard = expected & (elapsed - self.heard_elapsed <= 2 * self.interval)
+        return (
+            _share(heard & self.granted, expected & self.granted, 1.0),
+            _share(heard & ~self.granted, expected & ~self.granted, 0.0),
+        )
+
+    def silent(self, clock: float, dark_after: float) -> NDArray[np.int64]:
+        """Hosts whose deadline has passed unannounced and that are not marked dark yet, by key."""
+        deadline = np.maximum(dark_after, 3 * self.interval)
+        late = self.members & ~self.absent & ~self.dark & (clock - self.seen > deadline)
+        return np.flatnonzero(late)
+
+
+def _share(part: Mask, whole: Mask, empty: float) -> float:
+    total = np.count_nonzero(whole)
+    return float(np.count_nonzero(part) / total) if total else empty

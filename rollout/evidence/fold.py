@@ -1,0 +1,218 @@
+"""Events → evidence rows, in the order of events, with the hosts at risk just before each.
+
+The fold is deterministic: a new owner of the watch replays the same events over the same places and stands
+where the old one stood. It decides nothing; the judge does.
+"""
+
+from collections.abc import Iterable, Mapping, Sequence
+
+import numpy as np
+
+from rollout.event import Event, EventKind
+from rollout.evidence.course import Course, passed
+from rollout.evidence.fleet import HELD_OUT, Fleet, Place
+from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
+
+HELD_OUT_NAME = "held-out"
+
+
+class EvidenceFold:
+    """One rollout's fold. `rows` of `take` carry `seq` from `next_seq` on."""
+
+    def __init__(
+        self, rollout: str, product: str, rings: Sequence[str], strata: Sequence[str], interval: float
+    ) -> None:
+        self.rollout = rollout
+        self.product = product
+        self.rings = tuple(rings)
+        self.strata = tuple(strata)
+        self.fleet = Fleet(len(strata), interval)
+        self.courses: dict[str, Course] = {}
+        self.reboots = 0
+        self.next_seq = 1  # the header is row 0
+        self.exposed_rows = 0  # rows of exposed hosts so far: what the evidence revision counts
+        self._clock = 0.0
+        self._course_of: dict[int, str] = {}
+        self._unsettled: dict[str, Course] = {}
+
+    def ring_name(self, position: int) -> str:
+        """A ring's name by its position."""
+        return HELD_OUT_NAME if position == HELD_OUT else self.rings[position]
+
+    def place(self, host: int, ring: str, stratum: str, *, directed: bool, active: bool) -> Place:
+        """A member's place; a stratum born later judges as `other`, or as the first where there is no `other`."""
+        names = self.strata
+        index = names.index(stratum) if stratum in names else (names.index("other") if "other" in names else 0)
+        return Place(host, HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring), index, directed, active)
+
+    def take(self, events: Iterable[Event], at: float, clock: float) -> list[Row]:
+        """Fold events; the rows they make. `at`: seconds since the rollout began, `clock`: its own clock."""
+        self._clock = clock
+        rows: list[Row] = []
+        for event in events:
+            if event.rollout is None or event.rollout == self.rollout:
+                rows += self._fold(event, at)
+        return rows
+
+    def due(
+        self, clock: float, overdue: float, deadline: float, dark_after: float
+    ) -> list[tuple[EventKind, int, str | None]]:
+        """What the deadlines say now: (kind, host, adoption), dark hosts first."""
+        found: list[tuple[EventKind, int, str | None]] = [
+            (EventKind.DARK, int(host), self._open_adoption(int(host))) for host in self.fleet.silent(clock, dark_after)
+        ]
+        for course in self._unsettled.values():
+            name = passed(course, clock, overdue, deadline)
+            found += [(EventKind(name), course.host, course.adoption)] if name is not None else []
+        return found
+
+    def sleep(self, seconds: float) -> None:
+        """Time passed on the rollout clock: it does not count for open adoptions of sleeping hosts."""
+        absent = self.fleet.absent
+        for course in self._unsettled.values():
+            if course.state == "open" and absent[course.host]:
+                course.slept += seconds
+
+    def _open_adoption(self, host: int) -> str | None:
+        course = self.courses.get(self._course_of.get(host, ""))
+        return course.adoption if course is not None and course.state == "open" else None
+
+    def _fold(self, event: Event, at: float) -> list[Row]:
+        self.fleet.grow(event.host)
+        match event.kind:
+            case EventKind.GRANTED:
+                return self._grant(event, at)
+            case EventKind.CONFIRMED | EventKind.OVERDUE | EventKind.RESOLVED:
+                return self._settle(event, at)
+            case EventKind.CRASHED | EventKind.DARK:
+                return self._failures(event, at) + self._fail(event, at)
+            case EventKind.REVERTED | EventKind.EXPIRED | EventKind.RETIRED:
+                return self._fail(event, at)
+            case EventKind.ACTED:
+                return [self._act(event, at)]
+            case _:
+                self._note(event)
+                return []
+
+    def _note(self, event: Event) -> None:
+        """What changes who is at risk and makes no row."""
+        match event.kind:
+            case EventKind.ASLEEP | EventKind.AWAKE:
+                self.fleet.absent[event.host] = event.kind is EventKind.ASLEEP
+            case EventKind.REBOOTED:
+                self.reboots += int(self.fleet.granted[event.host])
+            case _:
+                pass  # JOINED and RAN speak to others
+
+    def _seq(self) -> int:
+        self.next_seq += 1
+        return self.next_seq - 1
+
+    def _grant(self, event: Event, at: float) -> list[Row]:
+        if event.adoption is None or event.adoption in self.courses:
+            return []
+        detail = event.detail
+        course = Course(event.adoption, event.host, detail["ring"], detail["stratum"], detail["order"], self._clock)
+        self.courses[course.adoption] = self._unsettled[course.adoption] = course
+        self._course_of[event.host] = course.adoption
+        self.fleet.granted[event.host] = True
+        return [self._adoption(course, "granted", at)]
+
+    def _settle(self, event: Event, at: float) -> list[Row]:
+        course = self.courses.get(event.adoption or "")
+        if course is None:
+            return []
+        if event.kind is EventKind.OVERDUE:
+            course.overdue = True
+            return [self._adoption(course, "overdue", at)]
+        course.holding = False
+        self._unsettled.pop(course.adoption, None)
+        if event.kind is EventKind.RESOLVED:
+            return [self._adoption(course, "resolved", at)]
+        course.state, course.overdue = "confirmed", False
+        self.fleet.confirmed[event.host] = True
+        return [self._adoption(course, "confirmed", at)]
+
+    def _fail(self, event: Event, at: float) -> list[Row]:
+        """The open adoption of the event's host fails, unless the event came before it or concerns another."""
+        if event.kind is EventKind.RETIRED:
+            self.fleet.retired[event.host] = True
+        course = self.courses.get(event.adoption or self._course_of.get(event.host, ""))
+        if course is None or course.state != "open" or self._is_before(event):
+            return []
+        course.state, course.failed, course.overdue = "failed", self._clock, False
+        if event.kind is EventKind.REVERTED:
+            self.fleet.reverted[event.host] = True
+        return [self._adoption(course, "failed", at)]
+
+    def _failures(self, event: Event, at: float) -> list[Row]:
+        """Guard rows of a crash or of going dark; a host's first failure of each guard makes one."""
+        fleet, host = self.fleet, event.host
+        if fleet.ring[host] < HELD_OUT or fleet.excluded[host]:
+            return []
+        crash = event.kind is EventKind.CRASHED
+        own = crash and self.product in event.detail.get("own", ())
+        first = {
+            "crash": crash and not fleet.crashed[host],
+            "crash_or_dark": not fleet.crashed[host] and not fleet.darkened[host],
+            "dark": not crash and not fleet.darkened[host],
+            "own": own and not fleet.own_crashed[host],
+        }
+        rows = [self._failure(guard, event, at) for guard, applies in first.items() if applies]
+        fleet.crashed[host] |= crash
+        fleet.own_crashed[host] |= own
+        fleet.darkened[host] |= not crash
+        fleet.dark[host] = not crash
+        return rows
+
+    def _failure(self, guard: str, event: Event, at: float) -> Row:
+        fleet, host = self.fleet, event.host
+        exposed, control, confirmed = fleet.counts(guard, int(fleet.stratum[host]), host)
+        arm = "exposed" if fleet.granted[host] and not self._is_before(event) else "control"
+        self.exposed_rows += int(fleet.granted[host])
+        return FailureRow(
+            rollout=self.rollout,
+            seq=self._seq(),
+            at=at,
+            ring=self.ring_name(int(fleet.ring[host])),
+            guard=guard,  # type: ignore[arg-type]  # the keys of `first` are the guards
+            stratum=self.strata[int(fleet.stratum[host])],
+            arm=arm,  # type: ignore[arg-type]  # one of two literals
+            exposed_at_risk=exposed,
+            control_at_risk=control,
+            exposed_confirmed=confirmed,
+        )
+
+    def _is_before(self, event: Event) -> bool:
+        return self.rollout in event.detail.get("before", ())
+
+    def _adoption(self, course: Course, outcome: str, at: float) -> Row:
+        self.exposed_rows += 1
+        return AdoptionRow(
+            rollout=self.rollout,
+            seq=self._seq(),
+            at=at,
+            ring=course.ring,
+            stratum=course.stratum,
+            adoption=outcome,  # type: ignore[arg-type]  # literals of this module
+            order=course.order,
+        )
+
+    def _act(self, event: Event, at: float) -> Row:
+        detail: Mapping[str, str] = event.detail
+        return ActRow(
+            rollout=self.rollout,
+            seq=self._seq(),
+            at=at,
+            act=detail["act"],  # type: ignore[arg-type]  # written by our own acts
+            ring=detail.get("ring"),
+            person=detail.get("person"),
+        )
+
+    def dark_by_ring(self) -> dict[tuple[str, str], int]:
+        """How many exposed hosts are dark now, by (ring, stratum)."""
+        found: dict[tuple[str, str], int] = {}
+        for host in np.flatnonzero(self.fleet.dark & self.fleet.granted):
+            place = (self.ring_name(int(self.fleet.ring[host])), self.strata[int(self.fleet.stratum[host])])
+            found[place] = found.get(place, 0) + 1
+        return found
