@@ -8,6 +8,7 @@ literals without indexing (RFC 7541 section 6.2.2), and of the answer only the D
 import socket
 import struct
 import time
+from threading import Event, Thread
 
 from rollout.errors import UnreachableError
 
@@ -42,14 +43,21 @@ def serving(address: str, timeout: float = _SECONDS_PER_TRY) -> bool:
 
 def reach(address: str, seconds: float = 8.0) -> None:
     """Wait until the server answers; UnreachableError after `seconds`."""
-    deadline = time.monotonic() + seconds
-    while not serving(address, max(0.1, min(_SECONDS_PER_TRY, deadline - time.monotonic()))):
-        if time.monotonic() >= deadline:
-            raise UnreachableError(
-                f"no Temporal server answers at {address}; start it, or unset TEMPORAL_ADDRESS to use the built-in one",
-                slug="engine-unreachable",
-            )
-        time.sleep(_SECONDS_BETWEEN_TRIES)
+    answered, late = Event(), Event()
+
+    def ask() -> None:
+        while not late.wait(_SECONDS_BETWEEN_TRIES):
+            if serving(address):
+                answered.set()
+                return
+
+    Thread(target=ask, daemon=True, name="engine-reach").start()  # looking a name up knows no timeout
+    if not answered.wait(seconds):
+        late.set()
+        raise UnreachableError(
+            f"no Temporal server answers at {address}; start it, or unset TEMPORAL_ADDRESS to use the built-in one",
+            slug="engine-unreachable",
+        )
 
 
 def _question() -> bytes:

@@ -1,0 +1,1 @@
+"""`rollout up`: the whole service on one machine."""

@@ -1,0 +1,26 @@
+"""Entry of a child of `up`: run one role with the settings of the environment.
+
+The roles are imported when they are run: each process loads only its own.
+"""
+
+import os
+import sys
+from collections.abc import Mapping
+from importlib import import_module
+
+from rollout.adapters.settings import Settings
+
+MAINS: Mapping[str, str] = {
+    "serve": "rollout.service.api.process",
+    "gateway": "rollout.service.gateway.process",
+    "worker": "workflows.worker",
+}
+
+
+def main(role: str) -> None:
+    """Run a role until it is told to end; its module has `main(settings)`."""
+    import_module(MAINS[role]).main(Settings.from_environment(os.environ))
+
+
+if __name__ == "__main__":
+    main(sys.argv[1])
