@@ -15,7 +15,7 @@ from rollout.service.up.child import Child
 
 SECONDS_BETWEEN_LOOKS = 0.1
 SECONDS_BETWEEN_WORDS = 10.0
-SECONDS_TO_END = 6.0  # for the roles together; all must be gone within 10 s of the signal
+SECONDS_TO_END = 5.0  # for the roles together; all must be gone within 10 s of the signal
 SECONDS_TO_END_LAST = 2.5  # for the engine, which is ended after them
 DEATHS_BEFORE_READY = 5
 
