@@ -1,0 +1,1 @@
+"""Bytes to facts about crashes: dumps, event logs, bugchecks, attribution; pure."""

@@ -1,0 +1,1 @@
+"""Bytes to release: archive, manifest, content, driver images; pure."""
