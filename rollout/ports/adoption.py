@@ -1,6 +1,6 @@
 """Adoptions: who was let go, and what came of it."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -43,6 +43,10 @@ class Adoptions(Protocol):
 
     def of_host(self, host: int) -> Sequence[Adoption]:
         """A host's adoptions in every rollout, oldest first."""
+        ...
+
+    def open_of(self, hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
+        """Open adoptions by host, of these hosts; those without any are missing."""
         ...
 
     def of_rollout(self, rollout: str, state: str | None = None) -> Sequence[Adoption]:

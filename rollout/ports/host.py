@@ -4,6 +4,10 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from rollout.telemetry import Presence
+
+__all__ = ["HostRecord", "Hosts", "Presence", "StoredCrash"]
+
 
 @dataclass(frozen=True, slots=True)
 class HostRecord:
@@ -18,21 +22,6 @@ class HostRecord:
     enrolled_at: float
     retired_at: float | None = None
     token: str | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """How a host last spoke. `absent`: 0 here, 1 announced sleep, 2 announced shutdown; `running`: canonical JSON."""
-
-    host: int
-    seq: int
-    boot: str
-    uptime: float
-    phase: str
-    absent: int
-    running: str
-    adoption: str | None
-    at: float
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,6 +54,14 @@ class Hosts(Protocol):
         """Ids by integer key."""
         ...
 
+    def records(self, keys: Collection[int]) -> Mapping[int, HostRecord]:
+        """Hosts by integer key."""
+        ...
+
+    def credentials(self, keys: Collection[int]) -> Mapping[int, bytes]:
+        """Public keys of the unretired ones, as stored now; empty bytes after a rekey."""
+        ...
+
     def enrol(self, host: HostRecord) -> int:
         """Insert (its `key` is ignored): the new key."""
         ...
@@ -77,16 +74,24 @@ class Hosts(Protocol):
         """Forget the public key: the next enrolment sets it, and `seq` starts again."""
         ...
 
+    def set_key(self, key: int, algorithm: str, public_key: bytes, token: str | None) -> None:
+        """The new public key of a host whose old one was forgotten."""
+        ...
+
     def retire(self, key: int) -> None:
         """It is gone for good."""
         ...
 
     def presence(self, keys: Sequence[int]) -> Mapping[int, Presence]:
-        """How these last spoke."""
+        """How these last spoke; those that never spoke are missing."""
         ...
 
     def save_presence(self, rows: Iterable[Presence]) -> None:
         """Replace how they last spoke."""
+        ...
+
+    def touch(self, rows: Iterable[tuple[int, float, float, int]]) -> None:
+        """Note (seq, uptime, at, host) of hosts that changed in nothing else."""
         ...
 
     def told(self, keys: Sequence[int]) -> Mapping[int, str]:

@@ -1,0 +1,168 @@
+"""Hosts, how they last spoke, what they run, their crashes: in SQL.
+
+Presence rows are the hot path. They go through the driver's own cursor with statements compiled once,
+sorted by host key, so that neighbours share pages.
+"""
+
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from functools import cache
+from typing import Any
+
+from sqlalchemy import delete, insert, literal_column, select, update
+from sqlalchemy.engine import Dialect, Row
+
+from rollout.adapters.store.schema import crash, host, presence, running
+from rollout.adapters.store.table import TableFamily
+from rollout.ports.host import HostRecord, Presence, StoredCrash
+from rollout.telemetry import RETIRED
+
+CHUNK = 2_000  # keys in one statement
+NEVER = ""  # boot of a presence row that only keeps what a host was told
+_FIELDS = Presence._fields
+_COLUMNS = [presence.c[name] for name in _FIELDS]
+_TOUCH = "UPDATE presence SET seq=?, uptime=?, at=? WHERE host=?"
+_SAVE = (
+    f"INSERT INTO presence ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))}) "  # noqa: S608 - our own names
+    f"ON CONFLICT (host) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in _FIELDS[1:])}"
+)
+_SPOKEN = f"SELECT {', '.join(_FIELDS)} FROM presence WHERE boot<>'' AND host IN "  # noqa: S608 - our own names
+
+
+@cache
+def _driver_text(text: str, dialect: Dialect) -> str:
+    """A statement as this database's driver wants its parameters."""
+    return text if dialect.name == "sqlite" else text.replace("?", "%s")
+
+
+def _record(row: Row[Any]) -> HostRecord:
+    return HostRecord(**row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
+
+
+def _chunks(keys: Collection[Any]) -> Iterable[list[Any]]:
+    ordered = sorted(keys)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
+
+
+class HostTable(TableFamily):
+    """ports.host.Hosts."""
+
+    def find(self, host_: str) -> HostRecord | None:
+        """A host by its id."""
+        row = self._row(select(host).where(host.c.id == host_))
+        return None if row is None else _record(row)
+
+    def by_key(self, key: int) -> HostRecord | None:
+        """A host by its integer key."""
+        return self.records([key]).get(key)
+
+    def records(self, keys: Collection[int]) -> Mapping[int, HostRecord]:
+        """Hosts by integer key."""
+        chosen = (select(host).where(host.c.key.in_(chunk)) for chunk in _chunks(keys))
+        return {row.key: _record(row) for statement in chosen for row in self._rows(statement)}
+
+    def keys(self, hosts: Collection[str]) -> Mapping[str, int]:
+        """Integer keys of the known, unretired ones."""
+        known = select(host.c.id, host.c.key).where(host.c.retired_at.is_(None))
+        chosen = (known.where(host.c.id.in_(chunk)) for chunk in _chunks(hosts))
+        return {row.id: row.key for statement in chosen for row in self._rows(statement)}
+
+    def names(self, keys: Collection[int]) -> Mapping[int, str]:
+        """Ids by integer key."""
+        chosen = (select(host.c.key, host.c.id).where(host.c.key.in_(chunk)) for chunk in _chunks(keys))
+        return {row.key: row.id for statement in chosen for row in self._rows(statement)}
+
+    def credentials(self, keys: Collection[int]) -> Mapping[int, bytes]:
+        """Public keys of the unretired ones, as stored now; empty bytes after a rekey."""
+        known = select(host.c.key, host.c.public_key).where(host.c.retired_at.is_(None))
+        chosen = (known.where(host.c.key.in_(chunk)) for chunk in _chunks(keys))
+        return {row.key: bytes(row.public_key) for statement in chosen for row in self._rows(statement)}
+
+    def enrol(self, record: HostRecord) -> int:
+        """Insert (its `key` is ignored): the new key."""
+        fields = {name: getattr(record, name) for name in HostRecord.__dataclass_fields__ if name != "key"}
+        return int(self._connection.execute(insert(host).values(**fields).returning(host.c.key)).scalar_one())
+
+    def replace_attributes(self, key: int, attributes: Mapping[str, Any], stratum: str) -> None:
+        """New attributes of a host."""
+        self._run(update(host).where(host.c.key == key).values(attributes=dict(attributes), stratum=stratum))
+
+    def rekey(self, key: int) -> None:
+        """Forget the public key: the next enrolment sets it, and `seq` starts again."""
+        self._run(update(host).where(host.c.key == key).values(public_key=b""))
+        self._run(update(presence).where(presence.c.host == key).values(seq=-1))
+
+    def set_key(self, key: int, algorithm: str, public_key: bytes, token: str | None) -> None:
+        """The new public key of a host whose old one was forgotten."""
+        values = {"algorithm": algorithm, "public_key": public_key, "token": token}
+        self._run(update(host).where(host.c.key == key).values(**values))
+
+    def retire(self, key: int) -> None:
+        """It is gone for good; the first retirement's time stays."""
+        self._run(update(host).where(host.c.key == key, host.c.retired_at.is_(None)).values(retired_at=self._at))
+        self._run(update(presence).where(presence.c.host == key).values(absent=RETIRED))
+
+    def presence(self, keys: Sequence[int]) -> Mapping[int, Presence]:
+        """How these last spoke; those that never spoke are missing."""
+        found: dict[int, Presence] = {}
+        cursor = self._cursor()
+        for chunk in _chunks(keys):
+            cursor.execute(f"{_SPOKEN}({','.join(map(str, chunk))})")  # integers of our own
+            found.update({row[0]: row for row in map(Presence._make, cursor.fetchall())})
+        return found
+
+    def save_presence(self, rows: Iterable[Presence]) -> None:
+        """Replace how they last spoke; what they were told stays."""
+        self._many(_SAVE, sorted(rows))
+
+    def touch(self, rows: Iterable[tuple[int, float, float, int]]) -> None:
+        """Note (seq, uptime, at, host) of hosts that changed in nothing else."""
+        self._many(_TOUCH, rows)
+
+    def told(self, keys: Sequence[int]) -> Mapping[int, str]:
+        """The rings these were last told, canonical JSON."""
+        chosen = (select(presence.c.host, presence.c.told).where(presence.c.host.in_(chunk)) for chunk in _chunks(keys))
+        return {row.host: row.told for statement in chosen for row in self._rows(statement)}
+
+    def tell(self, told: Mapping[int, str]) -> None:
+        """Note the rings these were told now, also of hosts that never spoke."""
+        silent = {"seq": -1, "boot": NEVER, "uptime": 0.0, "phase": "idle", "absent": 0, "running": "{}", "at": 0.0}
+        row = self._insert(presence)
+        upsert = row.on_conflict_do_update(index_elements=["host"], set_={"told": row.excluded.told})
+        self._run(upsert, [{"host": key, "told": rings, **silent} for key, rings in sorted(told.items())])
+
+    def set_running(self, key: int, running_: Mapping[str, int]) -> None:
+        """What a host runs now, all products."""
+        self._run(delete(running).where(running.c.host == key))
+        rows = [{"host": key, "product": product, "counter": counter} for product, counter in sorted(running_.items())]
+        self._run(insert(running), rows)
+
+    def running(self, product: str) -> Mapping[int, int]:
+        """Counter by host key of everybody that reported this product."""
+        chosen = select(running.c.host, running.c.counter).where(running.c.product == product)
+        return {row.host: row.counter for row in self._rows(chosen)}
+
+    def all(self) -> Sequence[tuple[HostRecord, Presence | None]]:
+        """Everybody, retired ones included, by key."""
+        spoken = {
+            row.host: Presence._make(row) for row in self._rows(select(*_COLUMNS).where(presence.c.boot != NEVER))
+        }
+        return [(_record(row), spoken.get(row.key)) for row in self._rows(select(host).order_by(host.c.key))]
+
+    def keep_crash(self, crash_: StoredCrash) -> bool:
+        """Store a report; False when this host's report id was stored before."""
+        fields = {name: getattr(crash_, name) for name in StoredCrash.__dataclass_fields__}
+        row = self._insert(crash).values(**fields | {"body": dict(crash_.body)}, at=self._at)
+        kept = row.on_conflict_do_nothing().returning(literal_column("1"))
+        return self._connection.execute(kept).first() is not None
+
+    def crashed_since(self, at: float) -> Collection[int]:
+        """Keys of hosts with a bugcheck since `at`, unix seconds."""
+        chosen = select(crash.c.host).where(crash.c.kind == "bugcheck", crash.c.crashed_at >= at).distinct()
+        return {row.host for row in self._rows(chosen)}
+
+    def _cursor(self) -> Any:
+        return self._connection.connection.cursor()
+
+    def _many(self, text: str, rows: Iterable[Sequence[Any]]) -> None:
+        if listed := list(rows):
+            self._cursor().executemany(_driver_text(text, self._connection.dialect), listed)
