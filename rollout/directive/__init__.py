@@ -1,0 +1,1 @@
+"""What a directive says, and whether a host may believe it: pure, used by hosts and by the server."""
