@@ -1,0 +1,1 @@
+"""Fleets, faults and runs: what the real software is tried on."""

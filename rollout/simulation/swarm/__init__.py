@@ -1,0 +1,1 @@
+"""Thousands of simulated hosts in one process, over the real host protocol and the real metadata checks."""
