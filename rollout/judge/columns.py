@@ -1,0 +1,81 @@
+"""Guard rows as arrays: who failed, and who could have, as each process counts them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TypeAlias
+
+import numpy as np
+from numpy.typing import NDArray
+
+from rollout.evidence.rows import FailureRow
+from rollout.judge.eprocess import Bools, Draws, Floats, draws
+from rollout.judge.guards import BAND_NULL_RATIO, GUARDS
+
+Integers: TypeAlias = NDArray[np.int64]
+
+
+@dataclass(frozen=True, slots=True)
+class Columns:
+    """Guard rows of one rollout in order; every array is of shape (rows,).
+
+    `guard` indexes GUARDS. `widened`: the row's band has fewer control than exposed hosts, so `control` counts the
+    whole stratum and the row is judged against BAND_NULL_RATIO.
+    """
+
+    guard: Integers
+    exposed: Bools
+    exposed_at_risk: Floats
+    confirmed: Floats
+    control: Floats
+    widened: Bools
+
+    def of(self, guard: int) -> "Columns":
+        """Return the rows of one guard."""
+        chosen = self.guard == guard
+        return Columns(
+            self.guard[chosen],
+            self.exposed[chosen],
+            self.exposed_at_risk[chosen],
+            self.confirmed[chosen],
+            self.control[chosen],
+            self.widened[chosen],
+        )
+
+    def harm(self, null_ratio: Floats) -> Draws:
+        """Return the draws that halt, each at its own null ratio (rows,)."""
+        null = np.where(self.widened, np.maximum(null_ratio, BAND_NULL_RATIO), null_ratio)
+        return draws(self.exposed, self.exposed_at_risk, self.control, null)
+
+    def safety(self, margin: Floats) -> Draws:
+        """Return the draws that promote, (margins, rows): confirmed hosts only, but every exposed failure.
+
+        A control failure of a widened row proves nothing, since its band had no match in control.
+        """
+        margin = margin[:, None]
+        proof = np.where(self.widened & ~self.exposed, 0.0, self.control)
+        return draws(self.exposed, np.minimum(self.confirmed, self.exposed_at_risk), proof, margin)
+
+    def matched(self) -> Draws:
+        """Return the draws at ratio 1 of rows whose band is matched in control: for the interval."""
+        return draws(self.exposed, self.exposed_at_risk, np.where(self.widened, 0.0, self.control), 1.0)
+
+
+def columns(rows: Sequence[FailureRow]) -> Columns:
+    """Return the rows' columns."""
+    size = len(rows)
+    index = {guard: number for number, guard in enumerate(GUARDS)}
+    control = np.fromiter((row.control_at_risk for row in rows), np.float64, size)
+    exposed_at_risk = np.fromiter((row.exposed_at_risk for row in rows), np.float64, size)
+    widened = np.zeros(size, np.bool_)
+    for number, row in enumerate(rows):
+        if row.band is not None and row.control_in_stratum is not None and row.control_at_risk < row.exposed_at_risk:
+            widened[number] = True
+            control[number] = row.control_in_stratum
+    return Columns(
+        np.fromiter((index[row.guard] for row in rows), np.int64, size),
+        np.fromiter((row.arm == "exposed" for row in rows), np.bool_, size),
+        exposed_at_risk,
+        np.fromiter((row.exposed_confirmed for row in rows), np.float64, size),
+        control,
+        widened,
+    )

@@ -1,0 +1,91 @@
+"""Log-rank e-processes on a grid of hazard ratios.
+
+At a first failure with Y1 exposed and Y0 control hosts at risk, the failing host is an exposed one (x = 1) with
+probability q(theta) = theta Y1 / (theta Y1 + Y0). Against the null ratio theta0 an alternative r * theta0 gains
+
+    x ln(q(r theta0) / q(theta0)) + (1 - x) ln((1 - q(r theta0)) / (1 - q(theta0)))
+  = x ln r - ln(1 + (r - 1) q),   q = q(theta0)
+
+so a row enters as (x, q) only. E = the mean over the grid of exp(log M) is a test martingale at theta0.
+Sources: ter Schure, Gruenwald et al. (arXiv 2011.06931); Ville's inequality: P(ever E >= 1/alpha) <= alpha.
+
+Arrays carry any leading batch axes: state (..., grid), rows (..., rows). Every sum over rows is sequential
+(`cumsum`), so the same rows in any chunking give the same bits.
+"""
+
+from dataclasses import dataclass
+from typing import Final, NamedTuple, TypeAlias
+
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+
+Floats: TypeAlias = NDArray[np.float64]
+Bools: TypeAlias = NDArray[np.bool_]
+
+HARM_RATIOS: Final[Floats] = np.geomspace(1.15, 300.0, 32)
+"""Alternatives of the halting processes, as multiples of the null ratio."""
+SAFETY_RATIOS: Final[Floats] = np.geomspace(0.1, 0.999, 24)
+"""Alternatives of the reversed (promoting) processes, as multiples of the ring's margin."""
+
+
+class Draws(NamedTuple):
+    """Rows as the processes see them: `exposed` (..., rows) in {0, 1} and `share` q (..., rows) in 0..1."""
+
+    exposed: Floats
+    share: Floats
+
+
+class Trace(NamedTuple):
+    """ln E along the rows (..., rows): before each, after it, and where it had been an exposed host's."""
+
+    before: Floats
+    after: Floats
+    if_exposed: Floats
+
+
+def draws(exposed: ArrayLike, exposed_at_risk: ArrayLike, control_at_risk: ArrayLike, null_ratio: ArrayLike) -> Draws:
+    """Return the rows' draws at a null ratio; shapes broadcast. Without control at risk a row says nothing."""
+    exposed_weight = np.asarray(null_ratio, np.float64) * np.asarray(exposed_at_risk, np.float64)
+    control = np.asarray(control_at_risk, np.float64)
+    compared = control > 0
+    share = np.where(compared, exposed_weight / np.maximum(exposed_weight + control, 1.0), 0.0)
+    return Draws(np.where(compared, np.asarray(exposed, np.float64), 0.0), share)
+
+
+@dataclass(frozen=True, slots=True)
+class EProcess:
+    """The mixture over alternatives `ratio` (grid,), relative to the null."""
+
+    ratio: Floats
+
+    def start(self, *batch: int) -> Floats:
+        """Return the state before any row: log M = 0, shape (*batch, grid)."""
+        return np.zeros((*batch, self.ratio.size))
+
+    def advance(self, log_m: Floats, rows: Draws) -> Floats:
+        """Return log M (..., grid) after all rows, without the path."""
+        return self.path(log_m, rows)[..., -1, :]
+
+    def trace(self, log_m: Floats, rows: Draws) -> tuple[Floats, Trace]:
+        """Return log M after all rows, and ln E along them."""
+        path = self.path(log_m, rows)
+        log_e = log_mean(path)
+        if_exposed = log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
+        return path[..., -1, :], Trace(log_e[..., :-1], log_e[..., 1:], if_exposed)
+
+    def path(self, log_m: Floats, rows: Draws) -> Floats:
+        """Return log M before the rows and after each: (..., rows + 1, grid)."""
+        steps = self._losses(rows) + rows.exposed[..., None] * np.log(self.ratio)
+        return np.cumsum(np.concatenate([log_m[..., None, :], steps], axis=-2), axis=-2)
+
+    def _losses(self, rows: Draws) -> Floats:
+        """Return -ln(1 + (r - 1) q), what any failure costs each alternative: (..., rows, grid)."""
+        losses: Floats = -np.log(1.0 + rows.share[..., None] * (self.ratio - 1.0))
+        return losses
+
+
+def log_mean(log_m: Floats) -> Floats:
+    """Return ln E (...), the mean over the grid of exp(log M), of states (..., grid)."""
+    peak = log_m.max(axis=-1, keepdims=True)
+    mean: Floats = np.log(np.exp(log_m - peak).sum(axis=-1) / log_m.shape[-1]) + peak[..., 0]
+    return mean

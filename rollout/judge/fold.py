@@ -1,0 +1,265 @@
+"""Fold: rows in, judgement out.
+
+The same rows in any chunking give the same bits, so a new owner of the watch recomputes exactly what the last one
+knew, and an auditor what was decided. Guard rows are folded in arrays, the others one by one; only a resume makes
+one kind wait for the other, so a batch is cut there.
+"""
+
+from bisect import bisect_left
+from collections.abc import Iterator, Sequence
+from itertools import pairwise
+from typing import Final
+
+import numpy as np
+
+from policies.document import Policy
+from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Header, Row, TickRow
+from rollout.judge.columns import Columns, columns
+from rollout.judge.guards import GUARDS
+from rollout.judge.harm import Harm
+from rollout.judge.interval import IntervalState
+from rollout.judge.promote import Gate, Standing, gates
+from rollout.judge.promotion import SafetyState, bound
+from rollout.judge.verdict import Judgement, Reason, verdict
+from rollout.judge.window import Alarm, Pacer
+
+CHUNK: Final = 4096
+"""Guard rows folded at once: a megabyte or two of grid, which stays in cache."""
+VOTE_SECONDS: Final = 3600.0
+"""How long an approval counts."""
+CRASH: Final = GUARDS.index("crash")
+DARK: Final = GUARDS.index("dark")
+
+
+class Fold:
+    """The judge and the pacer of one rollout: `take` its rows after the header, in order, then ask `judgement`."""
+
+    def __init__(self, policy: Policy, header: Header) -> None:
+        self.header = header
+        self._policy = policy
+        self._rings = {ring.name: ring for ring in policy.rings}
+        filled = [name for name, hosts in (header.rings or {}).items() if hosts and name in self._rings]
+        self._last_ring = filled[-1] if filled else policy.rings[-1].name
+        self._picked = {ring.name for ring in policy.rings if ring.select is not None}
+        self._picked_from: int | None = None
+        self._seq, self._at = header.seq, header.at
+        self._harm = Harm(policy.judge)
+        self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
+        self._interval = IntervalState.start()
+        self._pacer = Pacer(policy, header.strata)
+        self._control_dark = 0
+        self._last_exposed_failure = -1
+        self._tick: TickRow | None = None
+        self._admitted: dict[str, TickRow] = {}
+        self._bake_until: dict[str, float] = {}
+        self._votes: dict[tuple[str | None, str | None], ActRow] = {}
+        self.halt: Reason | None = None
+        self.pause: Reason | None = None
+        self.first_pause: Reason | None = None
+
+    @property
+    def e(self) -> float:
+        """Return E-bar now."""
+        return self._harm.e
+
+    def take(self, rows: Sequence[Row]) -> None:
+        """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
+        for batch in _until_resume(rows):
+            self._check_sequence(batch)
+            failures = [row for row in batch if isinstance(row, FailureRow)]
+            others = [row for row in batch if not isinstance(row, FailureRow)]
+            self._find_hand_picked(batch)
+            silent, paused = self._take_failures(failures)
+            alarmed = self._take_others(others, silent)
+            self._control_dark += len(silent)
+            self._stop(paused, alarmed)
+            if others and isinstance(others[-1], ActRow) and others[-1].act == "resume":
+                self._resume()
+
+    def may_promote(self) -> bool:
+        """Say whether every gate of the current ring holds and its quorum has approved."""
+        return _all_hold(self.gates()) and self.approved()
+
+    def judgement(self) -> Judgement:
+        """Return what the rows so far decide."""
+        promotion = self.gates()
+        promotable = _all_hold(promotion)
+        word, sentence = verdict(self.halt, self.pause, self._tick, promotion)
+        whole, tick = self._pacer.whole, self._tick
+        return Judgement(
+            verdict=word,
+            sentence=sentence,
+            e=self.e,
+            guards=self._harm.guards,
+            halt=self.halt,
+            pause=self.pause,
+            window=self._pacer.window,
+            windows=self._pacer.windows,
+            ring=tick.ring if tick else None,
+            promotable=promotable,
+            approved=self.approved(),
+            promotion=promotion,
+            exceeded_max_bake=not promotable and self._over_bake(),
+            n=whole.n,
+            x=whole.x,
+            early_life=bound(whole.n, whole.x),
+            unsettled=whole.unsettled,
+            overdue=whole.overdue,
+            outstanding=whole.outstanding,
+            ratio=self._interval.limits(),
+            blind=tick.blind if tick else None,
+            clock=tick.clock if tick else 0.0,
+            at=self._at,
+            seq=self._seq,
+        )
+
+    def gates(self) -> list[Gate]:
+        """Return the gates of the current ring; none before the first tick, and then nothing is promotable."""
+        tick, whole = self._tick, self._pacer.whole
+        if tick is None:
+            return []
+        ring = self._rings[tick.ring]
+        stop = self.halt or self.pause
+        last = ring.name == self._last_ring
+        margin = None if last else ring.promote.margin
+        standing = Standing(
+            tick=tick,
+            admitted=self._admitted.get(ring.name),
+            stopped=stop.sentence if stop else None,
+            safety={} if margin is None else self._safety.evidence(margin),
+            n=whole.n,
+            x=whole.x,
+            early_life=bound(whole.n, whole.x),
+            at_once=self._pacer.at_once,
+            allowed_at_once=self._pacer.allowed_at_once,
+            e=self.e,
+        )
+        return gates(self._policy, ring, standing, last=last)
+
+    def approved(self) -> bool:
+        """Say whether the current ring's quorum approved this evidence: newer than any exposed failure, within 1 h."""
+        if self._tick is None:
+            return False
+        approval = self._rings[self._tick.ring].approval
+        if approval is None:
+            return True
+        votes = {
+            person
+            for (ring, person), vote in self._votes.items()
+            if ring == self._tick.ring and vote.seq > self._last_exposed_failure and self._at - vote.at <= VOTE_SECONDS
+        }
+        return len(votes) >= approval.persons
+
+    def _check_sequence(self, rows: Sequence[Row]) -> None:
+        for row in rows:
+            if row.seq != self._seq + 1 or isinstance(row, Header):
+                raise EvidenceError(f"rollout {row.rollout}: seq {row.seq} where {self._seq + 1} is due")
+            self._seq, self._at = row.seq, row.at
+
+    def _find_hand_picked(self, rows: Sequence[Row]) -> None:
+        """Remember the first row by which a hand-picked ring is exposed."""
+        if self._picked_from is None and self._picked:
+            exposing = (row.seq for row in rows if _exposes(row) in self._picked)
+            self._picked_from = next(exposing, None)
+
+    def _take_failures(self, rows: Sequence[FailureRow]) -> tuple[list[int], Reason | None]:
+        """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
+        silent: list[int] = []
+        pause: Reason | None = None
+        for start in range(0, len(rows), CHUNK):
+            part = rows[start : start + CHUNK]
+            of = columns(part)
+            seqs = np.fromiter((row.seq for row in part), np.int64, len(part))
+            picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))
+            crossed = self._harm.take(part, of, picked.astype(np.int64))
+            self.halt = self.halt or crossed.halt
+            pause = pause or crossed.pause
+            silent.extend(seqs[(of.guard == DARK) & ~of.exposed].tolist())
+            if of.exposed.any():
+                self._last_exposed_failure = int(seqs[of.exposed][-1])
+            self._observe(of)
+        return silent, pause
+
+    def _observe(self, of: Columns) -> None:
+        """Fold guard rows into the promoting processes and the interval."""
+        self._safety = self._safety.fold(of)
+        crashes = of.of(CRASH)
+        if crashes.exposed.size:
+            self._interval = self._interval.fold(crashes.matched())
+
+    def _take_others(self, rows: Sequence[Row], silent: list[int]) -> Reason | None:
+        """Fold adoption, tick and act rows; return the pacer's first alarm."""
+        first: Reason | None = None
+        for row in rows:
+            alarm: Alarm | None = None
+            if isinstance(row, AdoptionRow):
+                alarm = self._pacer.take(row)
+            elif isinstance(row, TickRow):
+                alarm = self._take_tick(row, self._control_dark + bisect_left(silent, row.seq))
+            elif isinstance(row, ActRow) and row.act == "approve":
+                self._votes[row.ring, row.person] = row
+            if alarm is not None and first is None:
+                first = Reason(alarm.kind, f"{alarm.sentence}, at {row.at:g} s", row.at, row.seq)
+        return first
+
+    def _take_tick(self, tick: TickRow, control_dark: int) -> Alarm | None:
+        """Take a tick; the first of a ring opens it, and one that is blind marks nobody."""
+        ring = self._rings.get(tick.ring)
+        if ring is None:
+            raise EvidenceError(f"rollout {tick.rollout}, seq {tick.seq}: the policy has no ring {tick.ring}")
+        if self._tick is None or self._tick.ring != tick.ring:
+            self._pacer.open_ring(ring)
+        self._tick = tick
+        if tick.admitted:
+            self._admitted.setdefault(tick.ring, tick)
+        return None if tick.blind else self._pacer.look(tick, control_dark)
+
+    def _stop(self, *reasons: Reason | None) -> None:
+        """Put the earliest reason in force, unless one is or the rollout had halted before it."""
+        found = [reason for reason in reasons if reason is not None]
+        if not found or self.pause is not None:
+            return
+        earliest = min(found, key=lambda reason: reason.seq)
+        if self.halt is None or earliest.seq <= self.halt.seq:
+            self.pause = earliest
+            self.first_pause = self.first_pause or earliest
+
+    def _resume(self) -> None:
+        """Begin again after people looked: thresholds doubled, windows anew, one more maximum bake if it was over."""
+        self._harm.resume()
+        self._pacer.resume()
+        self.pause = None
+        if self._tick is not None and self._over_bake():
+            ring = self._rings[self._tick.ring]
+            self._bake_until[ring.name] = self._tick.clock + ring.bake.max.total_seconds()
+
+    def _over_bake(self) -> bool:
+        """Say whether the current ring has baked for its maximum."""
+        if self._tick is None or self._tick.ring not in self._admitted:
+            return False
+        ring = self._rings[self._tick.ring]
+        begun = self._admitted[ring.name].clock
+        return self._tick.clock >= self._bake_until.get(ring.name, begun + ring.bake.max.total_seconds())
+
+
+def _all_hold(promotion: Sequence[Gate]) -> bool:
+    return bool(promotion) and all(gate.passed for gate in promotion)
+
+
+def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    """Yield the rows in batches that end after each resume."""
+    cuts = [number + 1 for number, row in enumerate(rows) if isinstance(row, ActRow) and row.act == "resume"]
+    for start, end in pairwise([0, *cuts, len(rows)]):
+        if end > start:
+            yield rows[start:end]
+
+
+def _exposes(row: Row) -> str | None:
+    """Return the ring that a row shows to be exposed."""
+    match row:
+        case TickRow() | AdoptionRow():
+            return row.ring
+        case FailureRow(arm="exposed"):
+            return row.ring
+        case _:
+            return None
