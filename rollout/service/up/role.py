@@ -5,7 +5,7 @@ The roles are imported when they are run: each process loads only its own.
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from rollout.adapters.settings import Settings
@@ -20,6 +20,11 @@ MAINS: Mapping[str, str] = {
 def main(role: str) -> None:
     """Run a role until it is told to end; its module has `main(settings)`."""
     import_module(MAINS[role]).main(Settings.from_environment(os.environ))
+
+
+def commands() -> Mapping[str, Sequence[str]]:
+    """Return the command line of every role."""
+    return {name: [sys.executable, "-m", "rollout.service.up.role", name] for name in MAINS}
 
 
 if __name__ == "__main__":

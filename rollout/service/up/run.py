@@ -4,7 +4,7 @@ import contextlib
 import os
 import signal
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -22,12 +22,12 @@ from rollout.errors import ConflictError, SurroundingsError
 from rollout.service.up.child import Child, Role, write_pid
 from rollout.service.up.prepare import make_folders, prepare
 from rollout.service.up.ready import as_json, as_words, missing, places
-from rollout.service.up.role import MAINS
+from rollout.service.up.role import commands
 from rollout.service.up.supervisor import Supervisor
 
 
-def run_up(settings: Settings, *, json_output: bool) -> int:
-    """Run the service until SIGINT or SIGTERM; 0.
+def run_up(settings: Settings, *, json_output: bool, roles: Mapping[str, Sequence[str]] | None = None) -> int:
+    """Run the service until SIGINT or SIGTERM; 0. `roles`: the command line of each, the service's own if None.
 
     Raises:
         ConflictError: another `up` runs on this data folder.
@@ -41,7 +41,9 @@ def run_up(settings: Settings, *, json_output: bool) -> int:
             engine, settings = _engine(settings, held)
             settings = _ports(settings, held)
             prepare(settings)
-            _supervisor(settings, engine, json_output=json_output).run()
+            children = [Child(role, settings.data) for role in _roles(settings, engine, roles or commands())]
+            tell = as_json if json_output else as_words
+            Supervisor(children, lambda: missing(settings.gateway), lambda: tell(places(settings)), _say).run()
     except KeyboardInterrupt:  # asked to end before the children ran
         _say("ended before the service ran")
     finally:
@@ -101,21 +103,13 @@ def _held(wanted: Endpoint, purpose: str, held: ExitStack) -> Endpoint:
     return Endpoint(wanted.host, reservation.port)
 
 
-def _supervisor(settings: Settings, engine: Engine | None, *, json_output: bool) -> Supervisor:
-    children = [Child(role, settings.data) for role in _roles(settings, engine)]
-    tell = as_json if json_output else as_words
-    return Supervisor(children, lambda: missing(settings.gateway), lambda: tell(places(settings)), _say)
-
-
-def _roles(settings: Settings, engine: Engine | None) -> Sequence[Role]:
+def _roles(settings: Settings, engine: Engine | None, lines: Mapping[str, Sequence[str]]) -> Sequence[Role]:
     """Return the table of children: the engine where it is ours, then one per role."""
-    ours = {**os.environ, **settings.to_environment()}
-    roles = [
-        Role(name, tethered([sys.executable, "-m", "rollout.service.up.role", name]), environ=ours) for name in MAINS
-    ]
+    environ = {**os.environ, **settings.to_environment()}
+    roles = [Role(name, tethered(command), environ) for name, command in lines.items()]
     if engine is None:
         return roles
-    return [Role("temporal", engine.argv(), environ=dict(os.environ), before=lambda: _before(engine)), *roles]
+    return [Role("temporal", engine.argv(), dict(os.environ), before=lambda: _before(engine)), *roles]
 
 
 def _before(engine: Engine) -> None:
