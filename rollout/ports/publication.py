@@ -52,6 +52,10 @@ class Publications(Protocol):
         """The newest ring map of a product."""
         ...
 
+    def ring_maps(self) -> Mapping[str, RingMap]:
+        """The newest ring map of every product that has one."""
+        ...
+
     def add_ring_map(self, ring_map_: RingMap) -> None:
         """Store a map under its (product, n)."""
         ...

@@ -58,6 +58,12 @@ class PublicationTable(TableFamily):
         document = self._scalar(newest)
         return None if document is None else RingMap.from_custom(document)
 
+    def ring_maps(self) -> Mapping[str, RingMap]:
+        """The newest ring map of every product that has one."""
+        rows = self._rows(select(ring_map.c.product, ring_map.c.document).order_by(ring_map.c.product, ring_map.c.n))
+        newest = {row.product: row.document for row in rows}
+        return {product: RingMap.from_custom(document) for product, document in newest.items()}
+
     def add_ring_map(self, ring_map_: RingMap) -> None:
         """Store a map under its (product, n)."""
         self._run(insert(ring_map).values(product=ring_map_.product, n=ring_map_.n, document=ring_map_.to_custom()))
