@@ -1,0 +1,1 @@
+"""The service: its doors for people, programs and hosts."""

@@ -1,0 +1,104 @@
+"""Policies: check one, show one, list those that are stored."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from rollout.errors import NotFoundError
+from rollout.service.cli.output import clean, encoded, table
+from rollout.service.cli.session import Session, form, online, session
+from rollout.service.cli.start import named_or_read, read
+
+REFUSED = 1
+LINT = "rollout.lint/1"
+
+
+@click.group("policy")
+@form
+def policy_command() -> None:
+    """Check and show policies."""
+
+
+@policy_command.command("lint")
+@click.argument("policy", metavar="FILE|NAME")
+@click.option("--fleet", is_flag=True, help="Let the server judge a file too: against its fleet and its people.")
+@online
+@session
+def lint(here: Session, policy: str, fleet: bool) -> int:
+    """Check a policy: a file by itself, without a server; a stored name against the fleet."""
+    given = read(Path(policy)) if Path(policy).is_file() else named_or_read(policy)
+    if isinstance(given, dict) and not fleet:
+        return _said(here, _alone(given))
+    body = {"policy": given}
+    return _said(here, here.client.post("/policies/lint", body).document)
+
+
+def _alone(given: dict[str, Any]) -> dict[str, Any]:
+    from policies import lint as rules  # noqa: PLC0415 - brings pydantic and numpy, needed only here
+    from policies.error import PolicyError  # noqa: PLC0415 - as above
+    from policies.load import load  # noqa: PLC0415 - as above
+
+    try:
+        found = rules.lint(load(given))
+    except PolicyError as error:
+        return {"accepted": False, "problems": _rows(error.problems), "warnings": []}
+    return {"accepted": not found.refusals, "problems": _rows(found.refusals), "warnings": _rows(found.warnings)}
+
+
+def _rows(problems: Any) -> list[dict[str, str]]:
+    return [{"code": each.code, "detail": each.detail} for each in problems]
+
+
+def _said(here: Session, found: dict[str, Any]) -> int:
+    here.screen.document(LINT, found)
+    refused = found.get("problems") or []
+    lines = [f"refused  {each['code']}: {clean(each['detail'])}" for each in refused]
+    lines += [f"warning  {each['code']}: {clean(each['detail'])}" for each in found.get("warnings") or []]
+    for each in found.get("rings") or found.get("reach") or []:
+        lines.append(clean("  ".join(f"{name} {value}" for name, value in each.items())))
+    here.screen.text("\n".join([*lines, "refused" if refused else "accepted"]))
+    return REFUSED if refused else 0
+
+
+@policy_command.command("list")
+@online
+@session
+def stored(here: Session) -> None:
+    """Show the stored policies."""
+    found = here.client.get("/policies")
+    here.screen.document("rollout.policies/1", found)
+    rows = [
+        ("name", "kind", "digest"),
+        *((p.get("name"), p.get("kind"), p.get("digest")) for p in found.get("policies", [])),
+    ]
+    here.screen.text("\n".join(table(rows, left=(0, 1, 2))) if len(rows) > 1 else "no policies")
+
+
+@policy_command.command("show")
+@click.argument("policy", metavar="NAME|FILE")
+@online
+@session
+def show(here: Session, policy: str) -> None:
+    """Show a policy in full: everything inherited filled in, as it would be judged."""
+    given = named_or_read(policy)
+    found = _complete(given) if isinstance(given, dict) else _named(here, given)
+    here.screen.document("rollout.policy-shown/1", {"policy": found})
+    if not here.screen.json:
+        import yaml  # noqa: PLC0415 - only where a policy is written out
+
+        here.screen.text(yaml.safe_dump(found, sort_keys=False, allow_unicode=True).rstrip())
+
+
+def _complete(given: dict[str, Any]) -> dict[str, Any]:
+    from policies.load import load  # noqa: PLC0415 - brings pydantic, needed only here
+
+    return load(given).model_dump(mode="json", exclude_none=False)
+
+
+def _named(here: Session, name: str) -> dict[str, Any]:
+    for each in here.client.get("/policies").get("policies", []):
+        if each.get("name") == name:
+            found = each.get("document") or each.get("policy") or each
+            return dict(found) if isinstance(found, dict) else {"name": encoded(each)}
+    raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")
