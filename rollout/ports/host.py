@@ -118,6 +118,10 @@ class Hosts(Protocol):
         """Store a report; False when this host's report id was stored before."""
         ...
 
-    def crashed_since(self, at: float) -> Collection[int]:
-        """Keys of hosts with a bugcheck since `at`, unix seconds."""
+    def crashed_between(self, since: float, before: float) -> Collection[int]:
+        """Keys of hosts with a bugcheck from `since` until before `before`, unix seconds."""
+        ...
+
+    def absent(self) -> Collection[int]:
+        """Keys of hosts that announced sleep or shutdown and have not spoken since."""
         ...

@@ -108,8 +108,8 @@ class Rollouts(Protocol):
         """A host's place in a rollout."""
         ...
 
-    def members(self, rollout: str) -> Sequence[Member]:
-        """Everybody's place, by host key."""
+    def members(self, rollout: str, after: int = 0) -> Sequence[Member]:
+        """Everybody's place, by host key, of keys beyond `after`: later comers have higher keys."""
         ...
 
     def move(self, rollout: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:

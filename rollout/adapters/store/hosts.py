@@ -155,10 +155,15 @@ class HostTable(TableFamily):
         kept = row.on_conflict_do_nothing().returning(literal_column("1"))
         return self._connection.execute(kept).first() is not None
 
-    def crashed_since(self, at: float) -> Collection[int]:
-        """Keys of hosts with a bugcheck since `at`, unix seconds."""
-        chosen = select(crash.c.host).where(crash.c.kind == "bugcheck", crash.c.crashed_at >= at).distinct()
+    def crashed_between(self, since: float, before: float) -> Collection[int]:
+        """Keys of hosts with a bugcheck from `since` until before `before`, unix seconds."""
+        when = (crash.c.crashed_at >= since) & (crash.c.crashed_at < before)
+        chosen = select(crash.c.host).where(crash.c.kind == "bugcheck", when).distinct()
         return {row.host for row in self._rows(chosen)}
+
+    def absent(self) -> Collection[int]:
+        """Keys of hosts that announced sleep or shutdown and have not spoken since."""
+        return {row.host for row in self._rows(select(presence.c.host).where(presence.c.absent.in_([1, 2])))}
 
     def _cursor(self) -> Any:
         return self._connection.connection.cursor()

@@ -88,9 +88,10 @@ class RolloutTable(TableFamily):
         row = self._row(select(member).where(member.c.rollout == rollout_, member.c.host == host))
         return None if row is None else Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active)
 
-    def members(self, rollout_: str) -> Sequence[Member]:
-        """Everybody's place, by host key."""
-        rows = self._rows(select(member).where(member.c.rollout == rollout_).order_by(member.c.host))
+    def members(self, rollout_: str, after: int = 0) -> Sequence[Member]:
+        """Everybody's place, by host key, of keys beyond `after`."""
+        mine = (member.c.rollout == rollout_) & (member.c.host > after)
+        rows = self._rows(select(member).where(mine).order_by(member.c.host))
         return [Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active) for row in rows]
 
     def move(self, rollout_: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:

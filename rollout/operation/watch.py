@@ -1,0 +1,125 @@
+"""The watch: a loop of the worker process that judges every rollout it owns; it needs only the store.
+
+A rollout is owned by a row (owner, epoch, counter). Who finds a counter that has not moved for 5 s of its own
+clock takes over by raising the epoch. A commit by anybody wakes the loop: a failure is judged at once, other
+events within a quarter of `judge.every`, and in silence it judges each `judge.every`.
+"""
+
+import asyncio
+import logging
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from rollout.errors import RolloutError, StaleOwnerError
+from rollout.operation.freshness import Freshness
+from rollout.operation.tick import Surroundings, tick
+from rollout.operation.watching import Watched, begin
+from rollout.ports.clock import Clock
+from rollout.ports.rollout import RolloutRecord
+from rollout.ports.store import Store, Transaction
+
+POLL_SECONDS = 0.020
+TAKE_OVER_SECONDS = 5.0
+GATEWAY_SECONDS = 5.0
+
+log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """One look at the store."""
+
+    judged: Sequence[RolloutRecord]
+    watches: Mapping[str, tuple[str, int, int]]
+    beacons: Mapping[str, tuple[str, int, int]]
+    event: int
+    failing: set[str]
+
+
+@dataclass(slots=True)
+class Watch:
+    """What one worker watches."""
+
+    store: Store
+    clock: Clock
+    owner: str
+    fresh: Freshness = field(default_factory=Freshness)
+    owned: dict[str, Watched] = field(default_factory=dict)
+
+    async def run(self, stop: asyncio.Event) -> None:
+        """Watch until `stop`; a round that fails is logged and tried again."""
+        version, rounds_at = -1, float("-inf")
+        while not stop.is_set():
+            try:
+                seen = await asyncio.to_thread(self.store.version)
+                now = self.clock.elapsed()
+                if seen != version or now - rounds_at >= self._shortest():
+                    version, rounds_at = seen, now
+                    await asyncio.to_thread(self.round)
+            except RolloutError as error:
+                log.warning("watch round failed", extra={"error": str(error)})
+            except Exception:
+                log.exception("watch round failed unexpectedly; nothing of it was written")
+                self.owned.clear()
+            await asyncio.sleep(POLL_SECONDS)
+
+    def round(self) -> None:
+        """Own what nobody owns, and judge what is due."""
+        now = self.clock.elapsed()
+        seen = self.store.read(self._look)
+        for name, (_, _, counter) in seen.beacons.items():
+            self.fresh.observe(name, counter, now)
+        for rollout, (_, _, counter) in seen.watches.items():
+            self.fresh.observe(f"watch/{rollout}", counter, now)
+        around = Surroundings(now, gateway=self._gateway_alive(seen, now))
+        for record in seen.judged:
+            self._own(record, seen, now)
+            watched = self.owned.get(record.id)
+            if watched is not None and self._due(watched, seen, now):
+                self._tick(watched, around)
+
+    def _look(self, tx: Transaction) -> _Seen:
+        failing = {name for name, w in self.owned.items() if tx.events.unfolded_failure(w.event, name)}
+        return _Seen(tx.rollouts.judged(), tx.judging.watches(), tx.beacons.all("gateway/"), tx.events.last(), failing)
+
+    def _gateway_alive(self, seen: _Seen, now: float) -> bool:
+        ages = [self.fresh.age(name, now) for name in seen.beacons]
+        return any(age is not None and age <= GATEWAY_SECONDS for age in ages)
+
+    def _shortest(self) -> float:
+        return min((w.record.policy.judge.every.total_seconds() for w in self.owned.values()), default=0.5) / 4
+
+    def _due(self, watched: Watched, seen: _Seen, now: float) -> bool:
+        every = watched.record.policy.judge.every.total_seconds()
+        since = now - watched.elapsed
+        return watched.record.id in seen.failing or since >= (every / 4 if seen.event > watched.event else every)
+
+    def _own(self, record: RolloutRecord, seen: _Seen, now: float) -> None:
+        """Take the watch of a rollout that nobody moves."""
+        if record.id in self.owned:
+            return
+        row = seen.watches.get(record.id)
+        if row is not None and self.fresh.still(f"watch/{record.id}", now) < TAKE_OVER_SECONDS:
+            return
+        expected = 0 if row is None else row[1]
+        epoch = self.store.write(lambda tx: tx.judging.take_watch(record.id, self.owner, expected)).result()
+        if epoch is None:
+            return
+        self.owned[record.id] = self.store.read(lambda tx: begin(tx, record, epoch, self.clock.elapsed()))
+        log.info("watching", extra={"rollout": record.id, "epoch": epoch})
+
+    def _tick(self, watched: Watched, around: Surroundings) -> None:
+        rollout = watched.record.id
+        try:
+            if not self.store.write(lambda tx: tick(tx, watched, around)).result():
+                self.owned.pop(rollout, None)
+                log.info("watch ended", extra={"rollout": rollout})
+        except StaleOwnerError:
+            self.owned.pop(rollout, None)
+            log.warning("another worker watches now", extra={"rollout": rollout})
+        except RolloutError:
+            # What this memory holds may not be what was stored: the next round rebuilds it under the same epoch.
+            self.owned[rollout] = self.store.read(
+                lambda tx: begin(tx, watched.record, watched.epoch, self.clock.elapsed())
+            )
+            raise
