@@ -120,6 +120,32 @@ def test_a_zip_comment_is_refused():
     assert codes(package[:-2] + b"\4\0ABCD") == {"archive"}
 
 
+@pytest.mark.parametrize("position", [4, 6, 8, 10, 12, 16, 20], ids=lambda at: f"end record byte {at}")
+def test_an_end_record_that_does_not_fit_the_directory_is_refused(position):
+    package = one()
+    at = len(package) - 22 + position
+    assert codes(patched(package, at, bytes([package[at] ^ 1]))) == {"archive"}
+
+
+def packed_as(packed: bytes, data: bytes) -> bytes:
+    """A zip whose only member announces `data` and holds `packed` as its deflate stream."""
+    shared = struct.pack("<5H3L2H", 20, 0, 8, 0, 33, zlib.crc32(data), len(packed), len(data), 1, 0)
+    entry = b"PK\1\2" + struct.pack("<H", 20) + shared + struct.pack("<3H2L", 0, 0, 0, 0, 0) + b"a"
+    local = b"PK\3\4" + shared + b"a" + packed
+    return local + entry + struct.pack("<4s4H2LH", b"PK\5\6", 0, 0, 1, 1, len(entry), len(local), 0)
+
+
+def test_a_deflate_stream_ends_exactly_where_its_member_ends():
+    data = b"content " * 50
+    stream = zlib.compressobj(9, zlib.DEFLATED, -15)
+    unfinished = stream.compress(data) + stream.flush(zlib.Z_SYNC_FLUSH)
+    whole = unfinished + stream.flush()
+    assert read(packed_as(whole, data)) == {"a": data}
+    assert codes(packed_as(whole + b"hidden", data)) == {"archive"}
+    assert codes(packed_as(unfinished, data)) == {"archive"}
+    assert codes(packed_as(b"\xff" + whole, data)) == {"archive"}
+
+
 def encrypted() -> bytes:
     package = patched(one(), 6, b"\1\0")
     return patched(package, central(package) + 8, b"\1\0")

@@ -54,6 +54,12 @@ def test_a_record_with_other_values_or_no_readable_one_is_refused(payload):
     assert refused(payload) == ["content"]
 
 
+def test_a_record_too_large_to_hold_is_refused_even_with_the_declared_values():
+    policy = craft.trust(content_schemas={"ipc": 300_000})
+    assert refused({"a.csv": b"\n".join([b"1," * 299_999 + b"1"] * 2)}, policy, fields=300_000) == []
+    assert refused({"a.csv": b",".join([b'"1\n"'] * 300_000)}, policy, fields=300_000) == ["content"]
+
+
 def test_twenty_one_declared_where_twenty_are_supplied_is_refused():
     deployed = craft.trust(content_schemas={"ipc": 20})
     assert refused({"291.csv": b",".join([b"*"] * 21)}, deployed, fields=21) == ["content"]

@@ -84,8 +84,17 @@ def test_a_certificate_table_with_room_for_something_else_is_refused(table):
     assert refused(craft.image(certificate=table)) == ["signature", "unsigned"]
 
 
-def test_bytes_after_the_certificate_are_refused():
-    assert refused(craft.image(certificate=craft.win_certificate(b"pkcs")) + bytes(8)) == ["signature", "unsigned"]
+@pytest.mark.parametrize("more", [4, 8])
+def test_bytes_after_the_certificate_table_are_refused(more):
+    signed = craft.image(certificate=craft.win_certificate(b"pkcs7777"))
+    assert refused(signed + bytes(more)) == ["signature", "unsigned"]
+
+
+def test_headers_folded_into_each_other_are_refused():
+    image = craft.image()
+    folded = b"MZ\0\0" + image[64:0x200]
+    folded = folded[:0x3C] + b"\4\0\0\0" + folded[0x40:]
+    assert refused(folded.ljust(0x400, b"\0")) == ["pe", "unsigned"]
 
 
 def test_the_certificate_is_found_where_it_ends_the_file():

@@ -44,6 +44,11 @@ def test_the_ceiling_is_that_of_the_last_step_begun(ring, hours, ceiling):
     assert STARTED.ceiling(ring, NOW + timedelta(hours=hours)) == ceiling
 
 
+def test_a_later_step_may_lower_the_ceiling():
+    steps = {"canary": (Step(NOW, 5000), Step(NOW + timedelta(hours=1), 100))}
+    assert STARTED.warranted(DIGEST, steps, NOW + timedelta(days=1)).ceiling("canary", NOW + timedelta(hours=2)) == 100
+
+
 def test_absent_and_null_rollback_to_are_the_same():
     assert TargetFacts.from_custom({**CUSTOM, "rollback_to": None}).rollback_to is None
     assert TargetFacts.from_custom({k: v for k, v in CUSTOM.items() if k != "rollback_to"}).rollback_to is None
