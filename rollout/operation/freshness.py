@@ -25,13 +25,13 @@ class Freshness:
         self._seen: dict[str, _Seen] = {}
 
     def observe(self, name: str, counter: int, elapsed: float) -> None:
-        """Note a counter's value at `elapsed` seconds."""
+        """Note a counter's value; `elapsed` was taken before it was read."""
         before = self._seen.get(name)
         if before is None:
             self._seen[name] = _Seen(counter, elapsed, elapsed)
         elif before.counter == counter:
             before.looked = elapsed
-        else:
+        elif counter > before.counter:  # a lower one was read before the one we know
             self._seen[name] = _Seen(counter, elapsed, elapsed, moved=before.looked)
 
     def age(self, name: str, elapsed: float) -> float | None:

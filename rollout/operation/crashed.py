@@ -1,0 +1,90 @@
+"""Crash reports: each is kept once, and a bugcheck is told to the watch and fails what it concerns."""
+
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+
+import msgspec
+
+from rollout import telemetry
+from rollout.crash.identity import ImageIdentity
+from rollout.event import EventKind
+from rollout.operation.record import Memory, Refused
+from rollout.ports.adoption import Adoption
+from rollout.ports.host import StoredCrash
+from rollout.ports.store import Transaction
+from rollout.telemetry import CrashReport, Presence
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One report; None from a collector.
+
+    `public_key`: the key it was verified with. `signed_at`: its signature's time, unix seconds by the host's clock.
+    """
+
+    report: CrashReport
+    public_key: bytes | None = None
+    signed_at: float | None = None
+
+
+class Images:
+    """Our own driver images by product, read when the first crash asks."""
+
+    def __init__(self, tx: Transaction) -> None:
+        self._tx = tx
+
+    @cached_property
+    def by_product(self) -> Mapping[str, Collection[ImageIdentity]]:
+        """Every build of every stored release."""
+        found: dict[str, set[ImageIdentity]] = {}
+        for release in self._tx.releases.all():
+            builds = {ImageIdentity(**build) for build in release.manifest.get("builds", ())}
+            found.setdefault(release.product, set()).update(builds)
+        return found
+
+
+def crashes(tx: Transaction, rows: Sequence[Row], memory: Memory) -> list[Refused | None]:
+    """Record reports in the order given; None where taken, known reports included."""
+    known = memory.find(tx, {row.report.host for row in rows})
+    keys = sorted({known[row.report.host] for row in rows if row.report.host in known})
+    stored, spoken, images = tx.hosts.credentials(keys), tx.hosts.presence(keys), Images(tx)
+    answers: list[Refused | None] = []
+    for row in rows:
+        key = known.get(row.report.host)
+        if key is None or key not in stored:
+            answers.append(Refused.UNKNOWN)
+        elif row.public_key is not None and row.public_key != stored[key]:
+            answers.append(Refused.STRANGER)
+        else:
+            _take(tx, key, row, spoken.get(key), images)
+            answers.append(None)
+    return answers
+
+
+def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, images: Images) -> None:
+    report = row.report
+    crashed_at = telemetry.crash_time(report, tx.at, row.signed_at)
+    body = msgspec.to_builtins(report)
+    if not tx.hosts.keep_crash(StoredCrash(key, report.report, report.kind, crashed_at, body)):
+        return
+    if report.kind != "bugcheck":
+        return
+    adoptions = tx.adoptions.of_host(key)
+    before = [each for each in adoptions if _came_before(report, crashed_at, each, spoken)]
+    detail = {
+        "report": report.report,
+        "own": telemetry.own_products(report, images.by_product) if report.module else [],
+        "before": [each.rollout for each in before],
+    }
+    tx.events.append(EventKind.CRASHED, key, detail=detail)
+    for adoption in adoptions:
+        if adoption.state == "open" and adoption not in before:
+            tx.adoptions.fail(adoption, "crash")
+
+
+def _came_before(report: CrashReport, crashed_at: float, adoption: Adoption, spoken: Presence | None) -> bool:
+    boots = {adoption.boot, *adoption.boots}
+    if spoken is not None and spoken.at >= adoption.granted_at:
+        boots.add(spoken.boot)
+    return telemetry.is_before(crashed_at, report.boot, adoption.granted_at, boots)
