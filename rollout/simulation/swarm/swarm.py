@@ -22,6 +22,7 @@ from rollout.simulation.swarm.faults import Background, Blinding, Fault
 from rollout.simulation.swarm.fleet import Member, fleet
 from rollout.simulation.swarm.host import Event, SimulatedHost, Stage
 from rollout.simulation.swarm.life import Life, Reactions
+from rollout.simulation.swarm.metadata import Metadata
 from rollout.simulation.swarm.package import Packages
 from rollout.simulation.swarm.question import Questions
 from rollout.simulation.swarm.speech import Speech
@@ -45,6 +46,8 @@ class Settings:
     """Release counters that hosts run at the start, chosen by the seed."""
     module: dict[str, Any] | None = None
     """`module` of a crash by the fault: the candidate's image as a dump shows it."""
+    image_root: bytes | None = None
+    """The pinned root of the Image repository; None takes the first one served, which only loopback may be asked."""
     questions_per_second: float = 400.0
     """Pace of the whole fleet's questions; a host asks later than it may, never sooner."""
     connections: int = 32
@@ -62,14 +65,13 @@ class Swarm:
         seed: int,
         fault: Fault,
         heartbeat: float,
-        directives: Directives,
         *,
+        directives: Directives | None = None,
         background: Background | None = None,
         blinding: Blinding | None = None,
     ) -> None:
         self._settings = settings
         self._heartbeat = heartbeat
-        self._directives = directives
         self._background = background or Background()
         self._blinding = blinding
         self._clock = SystemClock()
@@ -82,6 +84,7 @@ class Swarm:
         self.truth.running.update(member.host.running for member in members)
         self._timeline = Timeline()
         client = self._client = Client(settings.gateway, settings.connections)
+        self._directives = directives or Metadata(client, settings.gateway, settings.product, settings.image_root)
         # Beats have their own connection: questions in a queue must never make a fleet look dark.
         self._beat_client = Client(settings.gateway, connections=2)
         speech = self._speech = Speech(client, settings.enrol_token, settings.module)
