@@ -96,9 +96,8 @@ def _said(here: Session, found: dict[str, Any], code: int, goal: str) -> int:
     if code == TIMED_OUT:
         here.screen.say(f"time is up: it is {found.get('state')}, not {goal}")
     elif code:
-        here.screen.say(
-            f"{found.get('sentence') or found.get('state')}; `rollout explain {found['rollout']}` says more"
-        )
+        why = (found.get("waiting") or {}).get("for") or found.get("sentence") or found.get("verdict")
+        here.screen.say(f"{found.get('state')}: {why}\n`rollout explain {found['rollout']}` says more")
     elif found.get("state") != goal:
         here.screen.say(f"it is completed and did not become {goal}")
     return code

@@ -80,7 +80,7 @@ def write(text: str) -> None:
 
 
 def encoded(body: Mapping[str, Any]) -> str:
-    """One line of JSON."""
+    """One line of JSON, always valid: what has no number in JSON is refused by `json`, so it never becomes `NaN`."""
     return json.dumps(body, ensure_ascii=False, allow_nan=False, default=str)
 
 

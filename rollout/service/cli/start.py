@@ -44,8 +44,12 @@ def named_or_read(policy: str) -> str | dict[str, Any]:
 
     A bare word is always a stored name: a file that happens to lie in this folder never replaces it.
     """
-    path = Path(policy)
-    return read(path) if path.suffix in {".yaml", ".yml", ".json"} or path.name != policy else policy
+    return read(Path(policy)) if is_file(policy) else policy
+
+
+def is_file(policy: str) -> bool:
+    """Whether a policy is given as a file: by its ending, or by a path of more than one part."""
+    return Path(policy).suffix in {".yaml", ".yml", ".json"} or Path(policy).name != policy
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What needs no server: a host's check of signed metadata, and the auditor's judgement of recorded evidence."""
+"""What a host would do: check signed metadata once. Needs no server of ours, only the files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
