@@ -86,8 +86,8 @@ def _advance(watched: Watched, around: Surroundings) -> bool:
     watched.fold.sleep(step)
     fleet = watched.fold.fleet
     awake = fleet.awake
-    watched.host_hours += step / 3600 * np.count_nonzero(awake & fleet.granted)
-    watched.control_host_hours += step / 3600 * np.count_nonzero(awake & ~fleet.granted)
+    watched.host_hours += step / 3600 * int(np.count_nonzero(awake & fleet.granted))
+    watched.control_host_hours += step / 3600 * int(np.count_nonzero(awake & ~fleet.granted))
     return around.elapsed >= watched.deadlines_from
 
 

@@ -152,6 +152,7 @@ rollout = Table(
     Column("first_event", Key, nullable=False),  # events after this one concern the rollout
     Column("first_beat", Key, nullable=False),
     Column("revision", Integer, nullable=False, server_default="0"),  # evidence_revision
+    Column("orders", Integer, nullable=False, server_default="0"),  # grants so far
     Column("stop_reason", Text),
     Column("stopped_at", Float),
     Column("completed_clock", Float),  # rollout clock at completion: the watch counts from here
