@@ -10,12 +10,13 @@ from dataclasses import dataclass, replace
 from datetime import datetime
 
 from rollout.directive.facts import DirectorView, HostFacts, ImageView
+from rollout.directive.home import is_home
 from rollout.directive.lease import accept, holds
 from rollout.directive.marks import Marks, raised
 from rollout.directive.order import Order, orders
 from rollout.directive.refusal import RefusedError
 from rollout.directive.rollback import is_way_back, taken
-from rollout.ringmap import RingMap, bucket
+from rollout.ringmap import bucket
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +60,7 @@ def select(
 ) -> Checked:
     """Lines 6 to 10 and the host's own choice; `marks` are those that `accept` gave."""
     found = orders(director.targets, image.targets, ring, now)
-    at_home = {product: _is_home(product, image, host, ring, marks) for product in {o.name.product for o in found}}
+    at_home = {product: is_home(product, image, host, ring, marks) for product in {o.name.product for o in found}}
     for order in found:
         _not_backward(order, host, marks.ring.epochs)
     back = _ways_back(found, host, image, at_home, marks)
@@ -75,27 +76,6 @@ def may_activate(chosen: Selected, director: DirectorView, host: HostFacts, now:
         raise RefusedError("hardware", f"{chosen.order.target.path} is not for {host.hardware} build {host.os_build}")
     if not chosen.selected:
         raise RefusedError("metadata", f"{chosen.order.target.path} is not for this host: {chosen.reason}")
-
-
-def _is_home(product: str, image: ImageView, host: HostFacts, ring: str, marks: Marks) -> bool:
-    """Does the product's map, if there ever was one, put this host into `ring`?"""
-    seen = marks.maps.get(product)
-    newest = image.maps.get(product)
-    if newest is None:
-        if seen is not None:
-            raise RefusedError("wrong-ring", f"{product} had ring map {seen} and has none now")
-        return True
-    n, target = newest
-    if seen is not None and n < seen:
-        raise RefusedError("wrong-ring", f"{product}'s ring map went back from {seen} to {n}")
-    try:
-        ring_map = RingMap.from_custom(target.custom)
-        home = ring_map.ring_of(host.host, host.tags)
-    except ValueError as error:
-        raise RefusedError("wrong-ring", f"{target.path}: {error}") from error
-    if (ring_map.product, ring_map.n) != (product, n):
-        raise RefusedError("wrong-ring", f"{target.path} holds the map {ring_map.product}/{ring_map.n}")
-    return home == ring
 
 
 def _not_backward(order: Order, host: HostFacts, epochs: Mapping[str, int]) -> None:

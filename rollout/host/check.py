@@ -21,6 +21,7 @@ from rollout.host.client import Source, verify
 from rollout.host.fetch import PinnedFetcher, is_loopback
 from rollout.host.state import read_host
 from rollout.host.views import director_view, image_view
+from rollout.ringmap import IDENTIFIER
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +61,8 @@ def check(state: Path, director_url: str, image_url: str, ring: str, now: dateti
 
 
 def _checked(state: Path, director_url: str, image_url: str, ring: str, now: datetime | None) -> CheckResult:
+    if not IDENTIFIER.fullmatch(ring):
+        raise RefusedError("wrong-ring", f"{ring!a:.80} is no ring's name")
     moment = now or _clock_now()
     host = read_host(state)
     director, image = _views(state, director_url, image_url, ring, moment)

@@ -26,7 +26,7 @@ def read_host(state: Path) -> HostFacts:
             hardware=_text(document["hardware"]),
             os_build=_counter(document["os_build"]),
             installed=_counters(document["installed"]),
-            tags=frozenset(_text(tag) for tag in document.get("tags") or ()),
+            tags=_tags(document.get("tags")),
             baselines=read_baselines(state),
         )
     except (KeyError, TypeError) as error:
@@ -65,6 +65,12 @@ def _text(value: object) -> str:
     if not isinstance(value, str) or not value.isprintable():
         raise TypeError(f"{value!a:.80} is not a text")
     return value
+
+
+def _tags(value: object) -> frozenset[str]:
+    if value is not None and not isinstance(value, list):
+        raise TypeError(f"{value!a:.80} is not a list of tags")
+    return frozenset(_text(tag) for tag in value or ())
 
 
 def _counter(value: object) -> int:
