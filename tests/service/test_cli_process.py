@@ -8,12 +8,14 @@ import socket
 import statistics
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
 
 from rollout.errors import InvalidError, UnreachableError
-from rollout.service.cli.server import Flags, locate
+from rollout.service.cli.client import Client
+from rollout.service.cli.server import Flags, Server, locate
 from tests.service.answering import answering, rollout
 
 ROLLOUT = [sys.executable, "-m", "rollout.service.cli"]
@@ -145,3 +147,30 @@ def test_a_token_file_that_holds_no_token_is_refused_without_showing_it(home, he
     (home / "t").write_text(held)
     with pytest.raises(InvalidError, match="does not hold one token"):
         locate(Flags("http://x:1", str(home / "t")), {})
+
+
+@pytest.mark.parametrize(
+    "broken",
+    [
+        b"Content-Length: 100\r\n\r\n" + b'{"seq":0}\n',
+        b"Transfer-Encoding: chunked\r\n\r\n" + b'a\r\n{"seq":0}\n\r\n',
+        b"Transfer-Encoding: chunked\r\n\r\n" + b'a\r\n{"seq":0}\n\r\na\r\n{"se',
+    ],
+)
+def test_a_record_that_breaks_off_is_never_taken_for_a_whole_one(broken):
+    with socket.socket() as door:
+        door.bind(("127.0.0.1", 0))
+        door.listen(1)
+        threading.Thread(target=_once, args=(door, b"HTTP/1.1 200 OK\r\n" + broken), daemon=True).start()
+        client = Client(Server(f"http://127.0.0.1:{door.getsockname()[1]}", None, "here"))
+        lines = client.lines("/rollouts/x/evidence")
+        assert next(lines) == '{"seq":0}'
+        with pytest.raises(UnreachableError, match="broke off"):
+            list(lines)
+
+
+def _once(door, answer):
+    connection, _ = door.accept()
+    with connection:
+        connection.recv(65536)
+        connection.sendall(answer)

@@ -24,6 +24,7 @@ from rollout.service.problem import error_of
 PREFIX = "/api/v1"
 TIMEOUT = 30.0  # seconds without a byte; the API answers acts in milliseconds, intake of 256 MiB in seconds
 BODY_LIMIT = 256 * 1024 * 1024  # bytes of one document; evidence is streamed and has no limit
+PIECE = 64 * 1024  # bytes read at once of a stream
 CONNECT = 5.0  # seconds; who halts must not wait for a host that swallows packets
 _TROUBLE = (OSError, http.client.HTTPException)
 
@@ -53,10 +54,9 @@ class Client:
         kept = {name: value for name, value in query.items() if value is not None}
         return self._exchange("GET", path + (f"?{urlencode(kept)}" if kept else "")).document
 
-    def post(self, path: str, body: Mapping[str, Any] | None = None, *, key: str | None = None) -> Answer:
-        """Send a JSON document; `key` is an Idempotency-Key."""
-        head = {"Content-Type": "application/json"} | ({"Idempotency-Key": key} if key else {})
-        return self._exchange("POST", path, json.dumps(body or {}).encode(), head)
+    def post(self, path: str, body: Mapping[str, Any]) -> Answer:
+        """Send a JSON document."""
+        return self._exchange("POST", path, json.dumps(body).encode(), {"Content-Type": "application/json"})
 
     def upload(self, path: str, file: Path, kind: str) -> Answer:
         """Send a file as it is, without holding it in memory."""
@@ -72,12 +72,12 @@ class Client:
         return self._exchange("DELETE", path)
 
     def lines(self, path: str, head: Mapping[str, str] | None = None) -> Iterator[str]:
-        """Stream a path line by line, without their ends."""
+        """Stream a path line by line, without their ends; UnreachableError where it ends before its end."""
         with self._asked("GET", path, None, head or {}) as answer:
             if answer.status != http.HTTPStatus.OK:
                 raise _refusal(answer.status, answer.read(BODY_LIMIT))
-            for line in answer:
-                yield line.decode("utf-8", errors="replace").rstrip("\r\n")
+            for line in _lines(answer):
+                yield line.decode("utf-8", errors="replace").rstrip("\r")
 
     def _exchange(
         self, method: str, path: str, body: bytes | IO[bytes] | None = None, head: Mapping[str, str] | None = None
@@ -132,6 +132,21 @@ def segment(text: str) -> str:
     return quote(text, safe="")
 
 
+def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:
+    """Yield lines as they come; IncompleteRead where fewer bytes come than were announced.
+
+    By `read1`: iterating over the answer itself takes a chunked body that breaks off for a whole one.
+    """
+    rest = b""
+    while got := answer.read1(PIECE):
+        *whole, rest = (rest + got).split(b"\n")
+        yield from whole
+    if answer.length:
+        raise http.client.IncompleteRead(b"", answer.length)
+    if rest:
+        yield rest
+
+
 def _parsed(raw: bytes) -> dict[str, Any] | None:
     try:
         found = json.loads(raw)
@@ -159,5 +174,7 @@ def _why(error: Exception) -> str:
             return "its name is not known"
         case ssl.SSLError():
             return f"its certificate is not accepted ({error.reason or error})"
+        case http.client.IncompleteRead():
+            return "its answer broke off"
         case _:
             return str(error) or type(error).__name__

@@ -20,8 +20,9 @@ SCENARIOS = ("crashing", "good", "lethal", "boot-loop", "blind")
 @click.option("--gateway", metavar="HOST:PORT", help="The hosts' door (127.0.0.1:8471).")
 @click.option("--heartbeat", metavar="DURATION", help="A host's interval while no rollout is open (60s).")
 @click.option("--json", "json_output", is_flag=True, help="One JSON line on stdout when ready, and nothing else.")
+@session
 def up_command(
-    data: Path | None, api: str | None, gateway: str | None, heartbeat: str | None, json_output: bool
+    here: Session, data: Path | None, api: str | None, gateway: str | None, heartbeat: str | None, json_output: bool
 ) -> int:
     """Run the whole service on this machine until Ctrl-C; everything is kept."""
     from policies.duration import parse_duration  # noqa: PLC0415 - none of these is needed by other commands
@@ -40,7 +41,7 @@ def up_command(
         heartbeat_seconds=beat,
     )
     moved = replace(told, data=data, database=os.environ.get("ROLLOUT_DATABASE", "")) if data else told
-    return run_up(moved, json_output=json_output)
+    return run_up(moved, json_output=json_output or here.screen.json)
 
 
 def _role(name: str, words: str) -> click.Command:
