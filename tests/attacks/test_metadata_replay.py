@@ -1,5 +1,7 @@
 """Old metadata, mixed metadata, metadata of others: every way to make a host believe yesterday's word."""
 
+from dataclasses import replace
+
 import pytest
 
 from rollout.adapters.trust import director, image
@@ -199,6 +201,26 @@ def test_the_image_repository_does_not_go_back_either(world):
     assert world.code() is None
     world.site.files.update(old)
     assert world.code() == "metadata"
+
+
+def test_a_sound_lease_is_remembered_even_where_its_directives_are_refused(world):
+    before = dict(world.site.files)
+    world.direct(replace(world.releases[5], path="sensor/5/x.zip"))
+    assert world.code() == "target-name"
+    world.site.files.update(before)
+    assert world.code() == "metadata"
+
+
+def test_an_epoch_is_remembered_between_checks(world):
+    world.check()
+    assert world.marks()["rings"][RING]["epochs"] == {"r1": 1}
+    world.direct(install(world.releases[5], "r1", 10_000, "salt", 0))
+    assert world.code() == "epoch"
+
+
+def test_an_expired_root_is_no_mere_end_of_a_lease(world):
+    world.renew(later(days=365))
+    assert world.code(now=later(days=365)) == "metadata"
 
 
 def test_nothing_is_remembered_from_metadata_that_is_refused(world):

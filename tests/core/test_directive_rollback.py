@@ -3,7 +3,7 @@
 from dataclasses import replace
 
 from rollout.directive.marks import Marks
-from tests.core.directive_world import HOST, code, directed, director, image, picked, release, run
+from tests.core.directive_world import HOST, code, directed, director, image, picked, release, ring_map, run
 
 SIX = replace(HOST, installed={"sensor": 6})
 
@@ -74,6 +74,12 @@ def test_a_way_back_that_is_not_this_hosts_refuses_nothing():
     five = replace(HOST, installed={"sensor": 5})
     checked = run(director(back(4, withdraws=6)), image(release(4), release(5)), five, marks)
     assert picked(checked) == [("rollback", 4, False)]
+
+
+def test_a_way_back_of_another_ring_is_not_this_hosts_to_judge():
+    elsewhere = ring_map(1, [["broad", 0, 10**9]])
+    checked = run(director(back(3)), image(release(3), release(6, floor=4), elsewhere), SIX)
+    assert picked(checked) == [("rollback", 3, False)]
 
 
 def test_the_way_back_stays_open_beside_a_later_rollout():
