@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from operator import attrgetter
 from typing import TypeAlias
 
 import numpy as np
@@ -63,19 +64,23 @@ class Columns:
 def columns(rows: Sequence[FailureRow]) -> Columns:
     """Return the rows' columns."""
     size = len(rows)
-    index = {guard: number for number, guard in enumerate(GUARDS)}
-    control = np.fromiter((row.control_at_risk for row in rows), np.float64, size)
-    exposed_at_risk = np.fromiter((row.exposed_at_risk for row in rows), np.float64, size)
+
+    def column(name: str) -> Floats:
+        return np.fromiter(map(attrgetter(name), rows), np.float64, size)
+
+    control, exposed_at_risk = column("control_at_risk"), column("exposed_at_risk")
     widened = np.zeros(size, np.bool_)
-    for number, row in enumerate(rows):
-        if row.band is not None and row.control_in_stratum is not None and row.control_at_risk < row.exposed_at_risk:
-            widened[number] = True
-            control[number] = row.control_in_stratum
+    whole = list(map(attrgetter("control_in_stratum"), rows))
+    if whole.count(None) < size:
+        for number, (row, others) in enumerate(zip(rows, whole, strict=True)):
+            if row.band is not None and others is not None and row.control_at_risk < row.exposed_at_risk:
+                widened[number] = True
+                control[number] = others
     return Columns(
-        np.fromiter((index[row.guard] for row in rows), np.int64, size),
-        np.fromiter((row.arm == "exposed" for row in rows), np.bool_, size),
+        np.fromiter(map(GUARDS.index, map(attrgetter("guard"), rows)), np.int64, size),
+        np.fromiter(map("exposed".__eq__, map(attrgetter("arm"), rows)), np.bool_, size),
         exposed_at_risk,
-        np.fromiter((row.exposed_confirmed for row in rows), np.float64, size),
+        column("exposed_confirmed"),
         control,
         widened,
     )

@@ -10,7 +10,7 @@ so a row enters as (x, q) only. E = the mean over the grid of exp(log M) is a te
 Sources: ter Schure, Gruenwald et al. (arXiv 2011.06931); Ville's inequality: P(ever E >= 1/alpha) <= alpha.
 
 Arrays carry any leading batch axes: state (..., grid), rows (..., rows). Every sum over rows is sequential
-(`cumsum`), so the same rows in any chunking give the same bits.
+(`cumsum`, or `add.reduce` across the grid), so the same rows in any chunking give the same bits.
 """
 
 from dataclasses import dataclass
@@ -35,14 +35,6 @@ class Draws(NamedTuple):
     share: Floats
 
 
-class Trace(NamedTuple):
-    """ln E along the rows (..., rows): before each, after it, and where it had been an exposed host's."""
-
-    before: Floats
-    after: Floats
-    if_exposed: Floats
-
-
 def draws(exposed: ArrayLike, exposed_at_risk: ArrayLike, control_at_risk: ArrayLike, null_ratio: ArrayLike) -> Draws:
     """Return the rows' draws at a null ratio; shapes broadcast. Without control at risk a row says nothing."""
     exposed_weight = np.asarray(null_ratio, np.float64) * np.asarray(exposed_at_risk, np.float64)
@@ -64,19 +56,18 @@ class EProcess:
 
     def advance(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M (..., grid) after all rows, without the path."""
-        return self.path(log_m, rows)[..., -1, :]
-
-    def trace(self, log_m: Floats, rows: Draws) -> tuple[Floats, Trace]:
-        """Return log M after all rows, and ln E along them."""
-        path = self.path(log_m, rows)
-        log_e = log_mean(path)
-        if_exposed = log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
-        return path[..., -1, :], Trace(log_e[..., :-1], log_e[..., 1:], if_exposed)
+        steps = self._losses(rows) + rows.exposed[..., None] * np.log(self.ratio)
+        after: Floats = np.add.reduce(np.concatenate([log_m[..., None, :], steps], axis=-2), axis=-2)
+        return after
 
     def path(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M before the rows and after each: (..., rows + 1, grid)."""
         steps = self._losses(rows) + rows.exposed[..., None] * np.log(self.ratio)
         return np.cumsum(np.concatenate([log_m[..., None, :], steps], axis=-2), axis=-2)
+
+    def if_exposed(self, path: Floats, rows: Draws) -> Floats:
+        """Return ln E (..., rows) had each row, after those before it on the path, been an exposed host's."""
+        return log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
 
     def _losses(self, rows: Draws) -> Floats:
         """Return -ln(1 + (r - 1) q), what any failure costs each alternative: (..., rows, grid)."""

@@ -8,7 +8,8 @@ one kind wait for the other, so a batch is cut there.
 from bisect import bisect_left
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
-from typing import Final
+from operator import attrgetter
+from typing import Final, cast
 
 import numpy as np
 
@@ -64,16 +65,16 @@ class Fold:
 
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
+        self._check_sequence(rows)
         for batch in _until_resume(rows):
-            self._check_sequence(batch)
-            failures = [row for row in batch if isinstance(row, FailureRow)]
-            others = [row for row in batch if not isinstance(row, FailureRow)]
+            others = [row for row in batch if type(row) is not FailureRow]
+            failures = [row for row in batch if type(row) is FailureRow] if others else cast("list[FailureRow]", batch)
             self._find_hand_picked(batch)
             silent, paused = self._take_failures(failures)
             alarmed = self._take_others(others, silent)
             self._control_dark += len(silent)
             self._stop(paused, alarmed)
-            if others and isinstance(others[-1], ActRow) and others[-1].act == "resume":
+            if others and _resumes(others[-1]):
                 self._resume()
 
     def may_promote(self) -> bool:
@@ -151,10 +152,15 @@ class Fold:
         return len(votes) >= approval.persons
 
     def _check_sequence(self, rows: Sequence[Row]) -> None:
-        for row in rows:
-            if row.seq != self._seq + 1 or isinstance(row, Header):
-                raise EvidenceError(f"rollout {row.rollout}: seq {row.seq} where {self._seq + 1} is due")
-            self._seq, self._at = row.seq, row.at
+        """Raise EvidenceError unless the rows follow without a gap."""
+        if not rows:
+            return
+        due = range(self._seq + 1, self._seq + 1 + len(rows))
+        seqs = list(map(attrgetter("seq"), rows))
+        if seqs != list(due):
+            found, missing = next((seq, want) for seq, want in zip(seqs, due, strict=True) if seq != want)
+            raise EvidenceError(f"rollout {self.header.rollout}: seq {found} where {missing} is due")
+        self._seq, self._at = seqs[-1], rows[-1].at
 
     def _find_hand_picked(self, rows: Sequence[Row]) -> None:
         """Remember the first row by which a hand-picked ring is exposed."""
@@ -169,7 +175,7 @@ class Fold:
         for start in range(0, len(rows), CHUNK):
             part = rows[start : start + CHUNK]
             of = columns(part)
-            seqs = np.fromiter((row.seq for row in part), np.int64, len(part))
+            seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
             picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))
             crossed = self._harm.take(part, of, picked.astype(np.int64))
             self.halt = self.halt or crossed.halt
@@ -248,10 +254,14 @@ def _all_hold(promotion: Sequence[Gate]) -> bool:
 
 def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield the rows in batches that end after each resume."""
-    cuts = [number + 1 for number, row in enumerate(rows) if isinstance(row, ActRow) and row.act == "resume"]
+    cuts = [number + 1 for number, row in enumerate(rows) if type(row) is ActRow and _resumes(row)]
     for start, end in pairwise([0, *cuts, len(rows)]):
         if end > start:
             yield rows[start:end]
+
+
+def _resumes(row: Row) -> bool:
+    return isinstance(row, ActRow) and row.act == "resume"
 
 
 def _exposes(row: Row) -> str | None:

@@ -10,15 +10,17 @@ four guards below.
 
 import math
 from dataclasses import dataclass
-from typing import Final, get_args
+from typing import Final, NamedTuple, get_args
 
 import numpy as np
 
 from rollout.evidence.rows import Guard
-from rollout.judge.eprocess import HARM_RATIOS, Draws, EProcess, Floats, Trace
+from rollout.judge.eprocess import HARM_RATIOS, Draws, EProcess, Floats, log_mean
 
 GUARDS: Final[tuple[Guard, ...]] = get_args(Guard)
 HARM: Final = EProcess(HARM_RATIOS)
+LARGEST_GAIN: Final = math.log(HARM_RATIOS[-1])
+"""No row raises ln E by more."""
 SLACK: Final = 1e-12
 """Relative slack of every comparison with a threshold: a sum of rounded terms may fall short of it."""
 BAND_NULL_RATIO: Final = 10.0
@@ -49,40 +51,50 @@ def fold(state: GuardState, rows: Draws, cap: float) -> tuple[GuardState, Floats
 
     `cap` is L_j; infinity leaves the process unboosted.
     """
-    log_m, trace = HARM.trace(state.log_m, rows)
-    path = _boosted(state.log_e, rows, trace, math.log(cap) if cap < math.inf else math.inf)
-    return GuardState(log_m, path[..., -1]), path
+    log_cap = math.log(cap) if cap < math.inf else math.inf
+    if (state.log_e >= log_cap).all():  # at its cap a guard stays
+        return state, np.full(rows.exposed.shape, log_cap)
+    path = HARM.path(state.log_m, rows)
+    unboosted = log_mean(path)
+    gains = np.diff(unboosted, axis=-1)
+    chain = np.cumsum(np.concatenate([state.log_e[..., None], gains], axis=-1), axis=-1)
+    if chain.max() + LARGEST_GAIN >= log_cap - SLACK:
+        _boost(chain, gains, HARM.if_exposed(path, rows) - unboosted[..., :-1], rows, log_cap)
+    return GuardState(path[..., -1, :], chain[..., -1]), chain[..., 1:]
 
 
-def _boosted(log_e: Floats, rows: Draws, trace: Trace, log_cap: float) -> Floats:
-    """Return the boosted path: plain products until a row could reach the cap, one by one from there on."""
-    chain = np.cumsum(np.concatenate([log_e[..., None], trace.after - trace.before], axis=-1), axis=-1)
-    within_reach = chain[..., :-1] + (trace.if_exposed - trace.before) >= log_cap - SLACK
-    path = chain[..., 1:]
+def _boost(chain: Floats, gains: Floats, if_exposed: Floats, rows: Draws, log_cap: float) -> None:
+    """Boost a path (..., rows + 1) in place: plain gains until a row could reach the cap, one by one from there on.
+
+    `gains` and `if_exposed` (..., rows): what ln E gains by each row, and would by an exposed failure.
+    """
+    within_reach = chain[..., :-1] + if_exposed >= log_cap - SLACK
     for member in np.ndindex(within_reach.shape[:-1]):
         if within_reach[member].any():
             first = int(within_reach[member].argmax())
             part = (*member, slice(first, None))
-            of = Trace(trace.before[part], trace.after[part], trace.if_exposed[part])
-            path[part] = _walk(float(chain[(*member, first)]), Draws(rows.exposed[part], rows.share[part]), of, log_cap)
-    return path
+            start = float(chain[(*member, first)])
+            steps = _Steps(gains[part], if_exposed[part], rows.exposed[part], rows.share[part])
+            chain[(*member, slice(first + 1, None))] = _walk(start, steps, log_cap)
 
 
-def _walk(log_e: float, rows: Draws, trace: Trace, log_cap: float) -> list[float]:
-    """Return one rollout's boosted ln E row by row (each argument's arrays are of shape (rows,))."""
+class _Steps(NamedTuple):
+    """One rollout's rows (rows,), as `_walk` takes them."""
+
+    gain: Floats
+    if_exposed: Floats
+    exposed: Floats
+    share: Floats
+
+
+def _walk(log_e: float, steps: _Steps, log_cap: float) -> list[float]:
+    """Return one rollout's boosted ln E after each row."""
     path = []
-    gains = zip(
-        (trace.if_exposed - trace.before).tolist(),
-        (trace.after - trace.before).tolist(),
-        rows.exposed.tolist(),
-        rows.share.tolist(),
-        strict=True,
-    )
-    for if_exposed, as_seen, exposed, share in gains:
+    for gain, if_exposed, exposed, share in zip(*(column.tolist() for column in steps), strict=True):
         if log_e >= log_cap:
             log_e = log_cap
         elif log_e + if_exposed < log_cap - SLACK:
-            log_e += as_seen
+            log_e += gain
         elif exposed:
             log_e = log_cap
         elif 0.0 < share < 1.0:  # at 0 and at 1 a control failure says nothing

@@ -35,7 +35,8 @@ class Judgement:
     `promotable`: every gate of `promotion` holds for ring `ring`; `approved`: the ring's quorum has approved this
     evidence (True where none is asked). `n`, `x`: prefix in grant order; `early_life`: its U_p.
     `unsettled`: adoptions neither confirmed, failed nor overdue; the next ring opens at 0.
-    `ratio`: 95 % interval of the hazard ratio of crashes, None: no upper limit yet. `clock`: rollout-clock seconds of the newest tick.
+    `ratio`: 95 % interval of the hazard ratio of crashes, None: no upper limit yet.
+    `clock`: rollout-clock seconds of the newest tick.
     """
 
     verdict: Verdict
