@@ -86,7 +86,7 @@ class EvidenceFold:
                 return self._settle(event, at)
             case EventKind.CRASHED | EventKind.DARK:
                 return self._failures(event, at) + self._fail(event, at)
-            case EventKind.REVERTED | EventKind.EXPIRED | EventKind.RETIRED:
+            case EventKind.REVERTED | EventKind.EXPIRED:
                 return self._fail(event, at)
             case EventKind.ACTED:
                 return [self._act(event, at)]
@@ -99,6 +99,8 @@ class EvidenceFold:
         match event.kind:
             case EventKind.ASLEEP | EventKind.AWAKE:
                 self.fleet.absent[event.host] = event.kind is EventKind.ASLEEP
+            case EventKind.RETIRED:
+                self.fleet.retired[event.host] = True  # its open adoption keeps its slot to the deadline
             case EventKind.REBOOTED:
                 self.reboots += int(self.fleet.granted[event.host])
             case _:
@@ -135,8 +137,6 @@ class EvidenceFold:
 
     def _fail(self, event: Event, at: float) -> list[Row]:
         """The open adoption of the event's host fails, unless the event came before it or concerns another."""
-        if event.kind is EventKind.RETIRED:
-            self.fleet.retired[event.host] = True
         course = self.courses.get(event.adoption or self._course_of.get(event.host, ""))
         if course is None or course.state != "open" or self._is_before(event):
             return []
