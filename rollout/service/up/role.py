@@ -23,8 +23,8 @@ def main(role: str) -> None:
 
 
 def commands() -> Mapping[str, Sequence[str]]:
-    """Return the command line of every role."""
-    return {name: [sys.executable, "-m", "rollout.service.up.role", name] for name in MAINS}
+    """Return the command line of every role; -P: a `workflows` folder where `up` was started is not ours."""
+    return {name: [sys.executable, "-P", "-m", "rollout.service.up.role", name] for name in MAINS}
 
 
 if __name__ == "__main__":
