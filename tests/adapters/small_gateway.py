@@ -20,7 +20,7 @@ class Gateway:
     def __init__(self, window=10_000):
         self.keys, self.seqs, self.beats, self.open = {}, {}, {}, {}
         self.reports, self.bad, self.window, self.halted = {}, [], window, False
-        self.refuse_beats = 0
+        self.refuse_beats, self.valid = 0, 60
         self.package, self.files = PACKAGE, {}
 
     async def handle(self, reader, writer):
@@ -84,7 +84,7 @@ class Gateway:
         if message["host"] not in self.open and len(self.open) >= self.window:
             return 200, {"answer": "wait", "retry_after": 0.2}
         adoption = self.open.setdefault(message["host"], f"a-{message['host']}")
-        return 200, {"answer": "go", "adoption": adoption, "valid": 60}
+        return 200, {"answer": "go", "adoption": adoption, "valid": self.valid}
 
     def crash(self, message):
         self.reports[message["report"]] = message

@@ -47,7 +47,7 @@ async def until(condition, seconds=20.0):
 
 
 @asynccontextmanager
-async def running(hosts, fault, gateway, *, heartbeat=0.2, **more):
+async def running(hosts, fault, gateway, *, heartbeat=0.1, **more):
     server = await asyncio.start_server(gateway.handle, "127.0.0.1", 0)
     address = f"http://127.0.0.1:{server.sockets[0].getsockname()[1]}"
     ring, stopped = OneRing(), asyncio.Event()
@@ -96,7 +96,7 @@ async def _lethal_dies(kind, reports):
         dead = {name for name, member in swarm.members.items() if not member.host.up}
         seen = {name: gateway.seqs[name] for name in dead}
         beaten = swarm.truth.beats
-        await until(lambda: swarm.truth.beats > beaten + 100)
+        await until(lambda: swarm.truth.beats > beaten + 60)
         assert seen == {name: gateway.seqs[name] for name in dead}
     assert swarm.truth.touched == swarm.truth.harmed == 5
 
@@ -117,6 +117,20 @@ async def _refused_metadata():
 
 def test_a_host_that_refuses_its_metadata_does_not_even_ask():
     asyncio.run(_refused_metadata())
+
+
+async def _late_go(valid):
+    gateway = Gateway()
+    gateway.valid = valid
+    async with running(5, Fault(), gateway) as (swarm, ring):
+        ring.say("install")
+        await until(lambda: swarm.truth.answers["go"] >= 10)
+    assert (swarm.truth.touched, swarm.truth.went > 0) == (0, valid > 0)
+
+
+@pytest.mark.parametrize("valid", [0, 0.09])
+def test_a_go_that_ends_before_the_moment_of_activation_is_no_go(valid):
+    asyncio.run(_late_go(valid))
 
 
 async def _other_bytes():

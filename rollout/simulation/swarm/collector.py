@@ -15,7 +15,6 @@ import msgspec
 from rollout.adapters.clock import SystemClock
 from rollout.errors import UnreachableError
 from rollout.simulation.swarm.client import Client
-from rollout.simulation.swarm.connection import Answer
 from rollout.simulation.swarm.faults import Blinding
 from rollout.simulation.swarm.host import SimulatedHost
 from rollout.simulation.swarm.truth import Truth
@@ -29,7 +28,7 @@ _LONGEST_PAUSE = 5.0  # seconds between attempts while the gateway does not take
 class Taken(msgspec.Struct):
     """The gateway's 202 to a batch; `rings` of hosts whose ring changed."""
 
-    next_beat: float
+    next_beat: float = 0.0
     rings: dict[str, dict[str, str]] = {}
     unknown: list[str] = []
 
@@ -100,15 +99,20 @@ class Collector:
             return self._refused("beats unreachable", None)
         if answer.status != 202:
             return self._refused(f"beats {answer.status}", answer.retry_after)
-        self._accept(answer, len(beats))
+        try:
+            taken = msgspec.json.decode(answer.body, type=Taken)
+        except msgspec.DecodeError:
+            return self._refused("beats: the answer is not of its form", None)
+        self._accept(taken, len(beats))
         return True
 
-    def _accept(self, answer: Answer, sent: int) -> None:
+    def _accept(self, taken: Taken, sent: int) -> None:
         self._pause = 0.0
         self._truth.beats += sent
-        taken = msgspec.json.decode(answer.body, type=Taken)
-        self._truth.troubles["unknown host"] += len(taken.unknown)
-        self._heartbeat = min(self._heartbeat, taken.next_beat) if taken.next_beat > 0 else self._heartbeat
+        if taken.unknown:
+            self._truth.troubles["unknown host"] += len(taken.unknown)
+        if taken.next_beat > 0:
+            self._heartbeat = min(self._heartbeat, taken.next_beat)
 
     def _refused(self, why: str, retry_after: float | None) -> bool:
         self._truth.troubles[why] += 1

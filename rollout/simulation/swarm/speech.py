@@ -28,8 +28,7 @@ class Reply(msgspec.Struct):
 class Enrolled(msgspec.Struct):
     """The answer to an enrolment (INTERFACES 1.2)."""
 
-    heartbeat: float
-    rings: dict[str, str]
+    rings: dict[str, str] = {}
 
 
 class Speech:
@@ -46,7 +45,10 @@ class Speech:
         body = {"host": member.host.name, "public_key": public_text(member.key), "attributes": member.attributes}
         answer = await self._post(member, "/v1/hosts", body, self._bearer)
         if answer.status in {200, 201}:
-            return msgspec.json.decode(answer.body, type=Enrolled)
+            try:
+                return msgspec.json.decode(answer.body, type=Enrolled)
+            except msgspec.DecodeError as error:
+                raise UnreachableError(f"the answer to an enrolment is not of its form: {error}") from None
         said = answer.body[:200].decode("utf-8", "replace")
         if answer.status < 500:
             raise ForbiddenError(f"{member.host.name} was not enrolled: {answer.status} {said}")
