@@ -81,7 +81,7 @@ def _gunzip(body: bytes, limit: int) -> bytes:
         member = isal_zlib.decompressobj(wbits=_GZIP)
         try:
             part = member.decompress(rest, limit + 1 - size)
-        except isal_zlib.error:
+        except isal_zlib.error:  # type: ignore[misc]  # a type without type information
             raise MalformedError("the body is not gzip", slug="malformed") from None
         size += len(part)
         if size > limit:

@@ -1,4 +1,4 @@
-"""Callers: a host by its signature, or a collector by its token. Who says so is proved before anything is read of it."""
+"""Callers: a host by its signature, a collector by its token; proved before anything is read of what they say."""
 
 import asyncio
 import hmac

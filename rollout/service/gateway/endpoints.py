@@ -36,6 +36,7 @@ class Endpoint:
         self._desk = desk
 
     async def __call__(self, scope: Scope, receive: bodies.Receive, send: Send) -> None:
+        """Serve one request."""
         try:
             reply = await self._serve(scope, receive)
         except RolloutError as error:

@@ -1,4 +1,4 @@
-"""Signed metadata and packages as static files. Names are matched whole, so nothing outside the folders is reachable."""
+"""Signed metadata and packages as static files. Names are matched whole: nothing outside the folders is reachable."""
 
 import re
 from pathlib import Path
