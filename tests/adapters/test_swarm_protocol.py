@@ -84,6 +84,7 @@ async def _crashing_fleet_comes_back():
     assert truth.first_failure <= truth.last_failure
 
 
+@pytest.mark.slow
 def test_a_crashing_fleet_reports_beats_on_and_goes_back_to_what_each_host_ran():
     asyncio.run(_crashing_fleet_comes_back())
 
@@ -128,6 +129,7 @@ async def _late_go(valid):
     assert (swarm.truth.touched, swarm.truth.went > 0) == (0, valid > 0)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("valid", [0, 0.09])
 def test_a_go_that_ends_before_the_moment_of_activation_is_no_go(valid):
     asyncio.run(_late_go(valid))
@@ -185,6 +187,7 @@ async def _background():
     assert swarm.truth.harmed == 0
 
 
+@pytest.mark.slow
 def test_natural_crashes_and_sleep_happen_without_any_candidate_and_harm_is_not_booked():
     asyncio.run(_background())
 
