@@ -157,3 +157,17 @@ def test_colour_is_only_for_a_terminal_that_wants_it(monkeypatch):
     monkeypatch.setenv("NO_COLOR", "1")
     assert not Screen().colour
     assert Screen().live
+
+
+def test_explain_says_the_evidence_and_the_newest_decisions(api, run):
+    rows = [
+        {"seq": n, "at": f"T{n}", "kind": "promote", "person": None, "detail": {"ring": "canary", "n": n}, "hash": "h"}
+        for n in range(12)
+    ]
+    api.on("GET /rollouts/sensor-3", (200, rollout()))
+    api.on("GET /rollouts/sensor-3/decisions", (200, {"decisions": rows}))
+    code, out, _ = run("explain", "sensor-3", "--last", "2")
+    assert code == 0
+    assert "T10  promote  ring=canary  n=10\nT11  promote  ring=canary  n=11\n" in out
+    assert "T9" not in out
+    assert "E = 0.42" in out

@@ -6,6 +6,7 @@ import click
 
 from rollout.service.cli import view
 from rollout.service.cli.output import clean, number, table
+from rollout.service.cli.record import told
 from rollout.service.cli.session import ROLLOUT, Session, online, session
 
 
@@ -52,7 +53,7 @@ def explain_command(here: Session, name: str, last: int) -> None:
     here.screen.document("rollout.explanation/1", {"rollout": found, "decisions": made})
     newest = made[-last:] if last > 0 else []
     lines = [view.rollout(found, here.screen), "", *_evidence(found)]
-    here.screen.text("\n".join([*lines, "", *(_decision(each) for each in newest)]) if newest else "\n".join(lines))
+    here.screen.text("\n".join([*lines, "", *(told(each) for each in newest)]) if newest else "\n".join(lines))
 
 
 def _evidence(found: dict[str, Any]) -> list[str]:
@@ -63,11 +64,6 @@ def _evidence(found: dict[str, Any]) -> list[str]:
     said = f"E = {number(halt)}; the policy stops at its halt_at and pauses at its pause_at (by default 100 and 20)."
     guards = sorted((evidence.get("guards") or {}).items(), key=lambda each: -(each[1] or 0))
     return [said, *(f"  {name} {number(value)}" for name, value in guards)]
-
-
-def _decision(made: dict[str, Any]) -> str:
-    known = ("at", "kind", "ring", "person", "sentence", "reason")
-    return clean("  ".join(str(made[name]) for name in known if made.get(name) not in {None, ""}))
 
 
 @click.command("decisions")

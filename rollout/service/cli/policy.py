@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rollout.errors import NotFoundError
-from rollout.service.cli.output import clean, encoded, table
+from rollout.service.cli.output import clean, table
 from rollout.service.cli.session import Session, form, online, session
 from rollout.service.cli.start import named_or_read, read
 
@@ -99,6 +99,5 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
 def _named(here: Session, name: str) -> dict[str, Any]:
     for each in here.client.get("/policies").get("policies", []):
         if each.get("name") == name:
-            found = each.get("document") or each.get("policy") or each
-            return dict(found) if isinstance(found, dict) else {"name": encoded(each)}
+            return dict(each.get("policy") or each.get("document") or each)
     raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")

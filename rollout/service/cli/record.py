@@ -1,6 +1,7 @@
 """The record of a rollout: its evidence, what was decided, and events as they happen."""
 
 import json
+from typing import Any
 
 import click
 
@@ -40,12 +41,18 @@ def audit_command(here: Session, name: str) -> None:
     here.screen.text("\n".join(told(each) for each in rows) if rows else "nothing was decided yet")
 
 
-def told(row: dict[str, object]) -> str:
-    """Return one row of the audit as a line: when, what, and whatever else it says."""
-    first = [str(row[name]) for name in ("at", "kind") if row.get(name) is not None]
-    hidden = {"at", "kind", "seq", "hash", "previous", "prev"}
-    rest = [f"{name}={_short(value)}" for name, value in row.items() if name not in hidden and value not in (None, "")]
-    return clean("  ".join([*first, *rest]))
+CHAIN = frozenset({"seq", "previous", "hash", "rollout"})  # for the auditor, in --json; noise for a reader
+
+
+def told(row: dict[str, Any]) -> str:
+    """Return one row of the audit as a line: when, what, who, and whatever else it says."""
+    detail = row.get("detail")
+    facts = row | (detail if isinstance(detail, dict) else {"detail": detail})
+    shown = {name: value for name, value in facts.items() if name not in CHAIN and value not in (None, "", {}, [])}
+    head = [str(shown.pop(name)) for name in ("at", "kind", "person") if name in shown]
+    if isinstance(detail, dict):
+        shown.pop("detail", None)
+    return clean("  ".join([*head, *(f"{name}={_short(value)}" for name, value in shown.items())]))
 
 
 def _short(value: object) -> str:
