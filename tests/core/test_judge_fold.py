@@ -222,6 +222,25 @@ def test_when_both_fall_at_once_the_halt_is_recorded():
     assert judged.sentence.startswith("Halted")
 
 
+def test_the_earliest_reason_is_the_one_that_pauses():
+    story = Story().tick(0).adopt("granted", 0, 5).adopt("overdue", 0, 3)
+    judged = deaths(story, "crash", 1).judge()
+    assert judged.pause is not None
+    assert (judged.pause.kind, judged.pause.seq) == ("first-five", 3)
+
+
+def test_ordinary_silence_is_what_control_had_shown_by_the_tick():
+    lost = Story().tick(0).adopt("granted", 0, 100).adopt("confirmed", 0, 90).adopt("overdue", 90, 6)
+    for _ in range(60):
+        lost.failure("dark", "control", 0, 1000)
+    assert lost.tick(1, control_host_hours=1000.0).judge().pause is None
+    early = Story().tick(0).adopt("granted", 0, 100).adopt("confirmed", 0, 90).adopt("overdue", 90, 6)
+    early.tick(1, control_host_hours=1000.0)
+    for _ in range(60):
+        early.failure("dark", "control", 0, 1000)
+    assert early.judge().pause is not None, "what control shows later excuses nothing"
+
+
 ANY = st.one_of(
     st.tuples(st.just("failure"), st.sampled_from(["crash", "crash_or_dark", "dark", "own"]),
               st.sampled_from(["exposed", "control"]), st.integers(0, 50), st.integers(0, 200)),
