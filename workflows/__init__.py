@@ -1,0 +1,1 @@
+"""When things happen: workflows order, operations act, the store is the truth."""

@@ -1,28 +1,35 @@
-"""Logs: one JSON object a line on stderr. Messages name hosts and rollouts, never a token."""
+"""Structured logs: one JSON object a line on stderr, with the ids given as `extra`; never a key or a token."""
 
 import json
 import logging
 import sys
 from datetime import UTC, datetime
 
+_PLAIN = frozenset(vars(logging.makeLogRecord({}))) | {"message", "asctime", "taskName"}
+_SECRET = frozenset({"token", "key", "secret", "authorization", "signature", "password"})
 
-class JsonLines(logging.Formatter):
-    """A record as one line; an exception as its type, sentence and place."""
+
+class JsonFormatter(logging.Formatter):
+    """Time, level, logger, message, and whatever `extra` carried, but nothing named like a secret."""
 
     def format(self, record: logging.LogRecord) -> str:
-        """Return the line."""
-        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
-        line = {"at": at, "level": record.levelname.lower(), "logger": record.name, "message": record.getMessage()}
-        line |= {name: value for name in ("host", "rollout") if (value := getattr(record, name, None)) is not None}
+        """One JSON line."""
+        line = {
+            "at": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": record.getMessage(),
+        }
+        extra = {name: value for name, value in vars(record).items() if name not in _PLAIN and name not in _SECRET}
         if record.exc_info:
-            line["exception"] = self.formatException(record.exc_info)
-        return json.dumps(line)
+            extra["error"] = self.formatException(record.exc_info)
+        return json.dumps(line | extra, default=str)
 
 
-def configure(level: int = logging.INFO) -> None:
-    """Send everything of this process to stderr in this form."""
+def start_logging(role: str, level: int = logging.INFO) -> None:
+    """Log to stderr in this process; `role` names it in every line."""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(JsonLines())
-    root = logging.getLogger()
-    root.handlers[:] = [handler]
-    root.setLevel(level)
+    handler.setFormatter(JsonFormatter())
+    handler.addFilter(lambda record: setattr(record, "role", role) is None)
+    logging.basicConfig(level=level, handlers=[handler], force=True)
+    logging.getLogger("httpx").setLevel(logging.WARNING)

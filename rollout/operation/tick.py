@@ -109,9 +109,6 @@ def _mark_deadlines(tx: Transaction, watched: Watched) -> None:
         elif kind is EventKind.RESOLVED and found is not None:
             tx.adoptions.release_slot(found)
         elif kind is EventKind.DARK:
-            fold.fleet.dark[host] = True
-            if fold.fleet.darkened[host]:
-                continue  # not its first time: no row, only the live count
             if found is not None:
                 tx.adoptions.fail(found, OUTCOMES[kind])
         elif found is not None and not tx.adoptions.fail(found, OUTCOMES[kind]):
@@ -167,6 +164,7 @@ def _document(watched: Watched, around: Surroundings) -> dict[str, object]:
     return {
         "e": {"halt": judged.e, "guards": dict(judged.guards)},
         "ratio": {"low": judged.ratio[0], "high": judged.ratio[1]},
+        "ring": judged.ring,
         "sentence": judged.sentence,
         "early_life": judged.early_life,
         "gates": [{"name": gate.name, "passed": gate.passed, "sentence": gate.sentence} for gate in judged.promotion],

@@ -45,6 +45,7 @@ class Watch:
     owner: str
     fresh: Freshness = field(default_factory=Freshness)
     owned: dict[str, Watched] = field(default_factory=dict)
+    tick_seconds: float = 0.0  # how long the newest tick took, commit included
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`; a round that fails is logged and tried again."""
@@ -110,8 +111,11 @@ class Watch:
 
     def _tick(self, watched: Watched, around: Surroundings) -> None:
         rollout = watched.record.id
+        began = self.clock.elapsed()
         try:
-            if not self.store.write(lambda tx: tick(tx, watched, around)).result():
+            judged = self.store.write(lambda tx: tick(tx, watched, around)).result()
+            self.tick_seconds = self.clock.elapsed() - began
+            if not judged:
                 self.owned.pop(rollout, None)
                 log.info("watch ended", extra={"rollout": rollout})
         except StaleOwnerError:

@@ -34,6 +34,36 @@ class Adoption:
     rolled_back: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Returning:
+    """A touched host on its way back. `dark`: not heard since it was last marked dark; times are unix seconds.
+
+    `running`: the counter it reports, None for none; `began`: it was seen to apply, or its adoption has an outcome.
+    """
+
+    adoption: Adoption
+    baseline: int | None
+    running: int | None
+    heard_at: float
+    absent: bool
+    dark: bool
+
+    @property
+    def rolled_back(self) -> bool:
+        """Whether it was marked back already."""
+        return self.adoption.rolled_back
+
+    @property
+    def granted_at(self) -> float:
+        """When it was let go, unix seconds."""
+        return self.adoption.granted_at
+
+    @property
+    def began(self) -> bool:
+        """Whether it is known to have begun."""
+        return self.adoption.state != "open" or self.adoption.applied_boot is not None
+
+
 class Adoptions(Protocol):
     """The adoption and tally tables; every change here keeps the tallies right."""
 
@@ -79,6 +109,10 @@ class Adoptions(Protocol):
 
     def release_slot(self, adoption: Adoption) -> None:
         """Give a failed one's slot back."""
+        ...
+
+    def returning(self, rollout: str) -> Sequence[Returning]:
+        """Every touched host with where it stands, in grant order."""
         ...
 
     def mark_rolled_back(self, adoption: Adoption) -> None:

@@ -6,9 +6,9 @@ from typing import Any
 from sqlalchemy import func, insert, select, update
 from sqlalchemy.engine import Row
 
-from rollout.adapters.store.schema import adoption, rollout, tally
+from rollout.adapters.store.schema import adoption, event, member, presence, rollout, running, tally
 from rollout.adapters.store.table import TableFamily
-from rollout.ports.adoption import Adoption
+from rollout.ports.adoption import Adoption, Returning
 from rollout.ports.rollout import Tally
 
 CHUNK = 2_000  # keys in one statement
@@ -18,6 +18,19 @@ _COUNTS = tuple(Tally.__dataclass_fields__)
 def _adoption(row: Row[Any]) -> Adoption:
     fields = dict(row._mapping)  # noqa: SLF001 - SQLAlchemy's public name
     return Adoption(**fields | {"boots": tuple(row.boots)})
+
+
+def _returning(row: Row[Any]) -> Returning:
+    fields = {name: getattr(row, name) for name in Adoption.__dataclass_fields__}
+    heard = row.heard_at if row.heard_at is not None else 0.0
+    return Returning(
+        adoption=Adoption(**fields | {"boots": tuple(row.boots)}),
+        baseline=row.baseline,
+        running=row.runs,
+        heard_at=heard,
+        absent=row.absent in {1, 2},
+        dark=row.dark_at is not None and heard <= row.dark_at,
+    )
 
 
 class AdoptionTable(TableFamily):
@@ -94,6 +107,30 @@ class AdoptionTable(TableFamily):
         mine = (adoption.c.id == failed.id) & (adoption.c.state == "failed") & adoption.c.holding.is_(True)
         if self._run(update(adoption).where(mine).values(holding=False)):
             self._count(failed, outstanding=-1)
+
+    def returning(self, rollout_: str) -> Sequence[Returning]:
+        """Every touched host with where it stands, in grant order."""
+        mine = (event.c.rollout == rollout_) & (event.c.kind == "dark")
+        darkened = select(event.c.host, func.max(event.c.at).label("at")).where(mine).group_by(event.c.host).subquery()
+        runs = (running.c.host == adoption.c.host) & (running.c.product == adoption.c.product)
+        place = (member.c.rollout == adoption.c.rollout) & (member.c.host == adoption.c.host)
+        chosen = (
+            select(
+                adoption,
+                member.c.baseline,
+                running.c.counter.label("runs"),
+                presence.c.at.label("heard_at"),
+                presence.c.absent,
+                darkened.c.at.label("dark_at"),
+            )
+            .join(member, place)
+            .outerjoin(running, runs)
+            .outerjoin(presence, presence.c.host == adoption.c.host)
+            .outerjoin(darkened, darkened.c.host == adoption.c.host)
+            .where(adoption.c.rollout == rollout_)
+            .order_by(adoption.c.order)
+        )
+        return [_returning(row) for row in self._rows(chosen)]
 
     def mark_rolled_back(self, back: Adoption) -> None:
         """Its host reports its baseline again."""

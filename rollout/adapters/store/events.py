@@ -35,7 +35,7 @@ class EventTable(TableFamily):
             "adoption": adoption,
             "detail": detail or {},
         }
-        return int(self._connection.execute(insert(event), row).inserted_primary_key[0])
+        return int(self._connection.execute(insert(event).values(**row).returning(event.c.seq)).scalar_one())
 
     def after(self, seq: int, limit: int = 100_000) -> Sequence[Event]:
         """Events after `seq`, in order."""

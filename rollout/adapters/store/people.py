@@ -69,9 +69,11 @@ class PeopleTable(TableFamily):
     ) -> int:
         """Append a link to the audit chain; its `seq`."""
         previous = self._scalar(select(audit.c.hash).order_by(audit.c.seq.desc()).limit(1)) or ORIGIN
-        fields = {"at": self._at, "rollout": rollout, "kind": kind, "person": person, "detail": dict(detail or {})}
-        row = {**fields, "previous": previous, "hash": link(previous, **fields)}
-        return int(self._connection.execute(insert(audit), row).inserted_primary_key[0])
+        known = dict(detail or {})
+        made = link(previous, at=self._at, rollout=rollout, kind=kind, person=person, detail=known)
+        row = {"at": self._at, "rollout": rollout, "kind": kind, "person": person, "detail": known}
+        added = insert(audit).values(**row, previous=previous, hash=made).returning(audit.c.seq)
+        return int(self._connection.execute(added).scalar_one())
 
     def audit(self, rollout: str | None = None, after: int = 0, limit: int = 1000) -> Sequence[AuditRow]:
         """Links after `after`, in order."""

@@ -3,10 +3,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from policies.document import Policy
 from sqlalchemy import insert, select, update
 from sqlalchemy.engine import Row
 
+from policies.document import Policy
 from rollout.adapters.store.schema import policy, release
 from rollout.adapters.store.table import TableFamily
 from rollout.errors import ConflictError

@@ -4,10 +4,10 @@ from collections.abc import Collection, Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
-from policies.document import Policy
 from sqlalchemy import delete, func, insert, select, update
 from sqlalchemy.engine import Row
 
+from policies.document import Policy
 from rollout.adapters.store.schema import freeze, member, ring, rollout
 from rollout.adapters.store.table import TableFamily
 from rollout.ports.rollout import OPEN, Freeze, Member, RingRecord, RolloutRecord

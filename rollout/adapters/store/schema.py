@@ -90,6 +90,7 @@ event = Table(
     Column("rollout", String(63)),
     Column("adoption", String(40)),
     Column("detail", JSON, nullable=False),
+    Index("event_by_rollout", "rollout", "kind"),
     sqlite_autoincrement=True,
 )
 

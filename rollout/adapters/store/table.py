@@ -39,7 +39,7 @@ class TableFamily:
         """Execute, once or for many rows; how many rows were touched."""
         if rows is not None and not rows:
             return 0
-        return self._connection.execute(statement, rows).rowcount  # type: ignore[arg-type]  # None is one execution
+        return self._connection.execute(statement, rows).rowcount
 
     def _insert(self, table: Table) -> Any:
         """An INSERT of this database's dialect, for ON CONFLICT clauses."""

@@ -1,0 +1,163 @@
+"""The worker process: three loops that need only the store, and the workflows' executor.
+
+The watch, the publisher and the reconciler start before and without the engine, so a worker started while it
+is down still judges, halts and directs the way back. The connection is tried again in the background.
+"""
+
+import asyncio
+import logging
+import os
+import signal
+import socket
+from collections.abc import Coroutine
+from datetime import timedelta
+from typing import Any
+
+import uvicorn
+from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
+from rollout.operation.publish import Publisher
+from starlette.applications import Starlette
+from starlette.responses import PlainTextResponse
+from starlette.routing import Mount, Route
+from temporalio.client import Client
+from temporalio.worker import Worker
+
+from rollout.adapters.clock import SystemClock
+from rollout.adapters.logs import start_logging
+from rollout.adapters.metrics import StoreCollector
+from rollout.adapters.settings import Settings
+from rollout.adapters.store.core import Store
+from rollout.adapters.store.migrate import open_store
+from rollout.errors import UnreachableError
+from rollout.operation.reconcile import Reconciler
+from rollout.operation.watch import Watch
+from workflows.activities import Back, Forward
+from workflows.driver_rollout import DriverRollout
+from workflows.executor import Executor
+from workflows.messages import FORWARD_QUEUE, ROLLBACK_QUEUE
+from workflows.rollback import Rollback
+
+RECONNECT_SECONDS = 1.0
+log = logging.getLogger(__name__)
+
+
+def main(settings: Settings) -> int:
+    """Run one worker until it is told to stop; 0 then. RolloutError when the store or keys do not open."""
+    start_logging("worker")
+    return asyncio.run(_run(settings))
+
+
+async def _run(settings: Settings) -> int:
+    clock = SystemClock()
+    store = open_store(settings.database, clock)
+    owner = f"{socket.gethostname()}-{os.getpid()}"
+    stop = asyncio.Event()
+    for name in (signal.SIGTERM, signal.SIGINT):
+        asyncio.get_running_loop().add_signal_handler(name, stop.set)
+    registry = CollectorRegistry()
+    alarms = Counter(
+        "rollout_rollback_attempts_failed", "Rollback steps that keep failing", ["rollout"], registry=registry
+    )
+    watch = Watch(store, clock, owner)
+    publisher = publisher_of(settings, store, clock, owner)
+    executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
+    reconciler = Reconciler(store, clock, executor, owner)
+    _observe(registry, store, watch)
+    back = Back(store, publisher, lambda rollout, _: alarms.labels(rollout).inc())
+    try:
+        await _together(
+            stop,
+            watch.run(stop),
+            publisher.run(stop),
+            reconciler.run(stop),
+            _serve_workflows(executor, Forward(store, publisher), back, stop),
+            _serve_http(settings, registry, stop),
+        )
+    finally:
+        await asyncio.to_thread(store.close)
+    return 0
+
+
+async def _together(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
+    """Run loops until `stop`; one that ends before is a defect, and ends the process so that `up` starts it anew."""
+    tasks = [asyncio.create_task(loop) for loop in loops]
+    await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
+    early = not stop.is_set()
+    stop.set()
+    results = await asyncio.gather(*tasks, return_exceptions=True)
+    failures = [result for result in results if isinstance(result, BaseException)]
+    if failures:
+        raise failures[0]
+    if early:
+        raise RuntimeError("a loop of the worker ended by itself")
+
+
+def _observe(registry: CollectorRegistry, store: Store, watch: Watch) -> None:
+    registry.register(StoreCollector(store))
+    queued = Gauge("rollout_store_queue_length", "Pieces of work waiting for the store", registry=registry)
+    queued.set_function(lambda: store.waiting)
+    slowest = Gauge("rollout_judge_tick_seconds", "How long the newest tick took", registry=registry)
+    slowest.set_function(lambda: watch.tick_seconds)
+    late = Gauge("rollout_judge_rollouts", "Rollouts that this worker judges", registry=registry)
+    late.set_function(lambda: len(watch.owned))
+
+
+async def _serve_workflows(executor: Executor, forward: Forward, back: Back, stop: asyncio.Event) -> None:
+    """Serve both task queues; connect again whenever the engine was away."""
+    while not stop.is_set():
+        try:
+            client = await executor.client()
+            await _run_workers(client, forward, back, stop)
+        except (UnreachableError, RuntimeError) as error:
+            log.warning("no engine yet; judging and halting go on", extra={"error": str(error)})
+            await _sleep(stop, RECONNECT_SECONDS)
+
+
+async def _run_workers(client: Client, forward: Forward, back: Back, stop: asyncio.Event) -> None:
+    shared: dict[str, Any] = {
+        "graceful_shutdown_timeout": timedelta(seconds=2),
+        "max_heartbeat_throttle_interval": timedelta(seconds=1),
+        "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
+    }
+    forward_worker = Worker(
+        client,
+        task_queue=FORWARD_QUEUE,
+        workflows=[DriverRollout],
+        activities=[forward.await_edge, forward.open_ring, forward.promote, forward.complete, forward.act],
+        **shared,
+    )
+    back_worker = Worker(
+        client,
+        task_queue=ROLLBACK_QUEUE,
+        workflows=[Rollback],
+        activities=[back.publish_back, back.await_back],
+        **shared,
+    )
+    async with forward_worker, back_worker:
+        await stop.wait()
+
+
+async def _serve_http(settings: Settings, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+    async def healthy(_request: object) -> PlainTextResponse:
+        return PlainTextResponse("ok\n")
+
+    app = Starlette(routes=[Route("/healthz", healthy), Mount("/metrics", make_asgi_app(registry))])
+    config = uvicorn.Config(app, settings.worker.host, settings.worker.port, log_config=None, access_log=False)
+    server = uvicorn.Server(config)
+    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # our own handlers set `stop`
+    serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` would take the signals over
+    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    server.should_exit = True
+    await serving
+
+
+async def _sleep(stop: asyncio.Event, seconds: float) -> None:
+    try:
+        await asyncio.wait_for(stop.wait(), seconds)
+    except TimeoutError:
+        return
+
+
+def publisher_of(settings: Settings, store: Store, clock: SystemClock, owner: str) -> Publisher:
+    """The publisher of this process, with the keys of its data folder."""
+    raise NotImplementedError
