@@ -22,8 +22,8 @@ from starlette.routing import Mount, Route
 from temporalio.client import Client
 from temporalio.worker import Worker
 
+from rollout.adapters import logs
 from rollout.adapters.clock import SystemClock
-from rollout.adapters.logs import start_logging
 from rollout.adapters.metrics import StoreCollector
 from rollout.adapters.settings import Settings
 from rollout.adapters.store.core import Store
@@ -43,7 +43,7 @@ log = logging.getLogger(__name__)
 
 def main(settings: Settings) -> int:
     """Run one worker until it is told to stop; 0 then. RolloutError when the store or keys do not open."""
-    start_logging("worker")
+    logs.configure("worker")
     return asyncio.run(_run(settings))
 
 

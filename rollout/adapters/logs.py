@@ -26,10 +26,15 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line | extra, default=str)
 
 
-def start_logging(role: str, level: int = logging.INFO) -> None:
+def configure(role: str = "rollout", level: int = logging.INFO) -> None:
     """Log to stderr in this process; `role` names it in every line."""
+
+    def name(record: logging.LogRecord) -> bool:
+        record.role = role
+        return True
+
     handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonFormatter())
-    handler.addFilter(lambda record: setattr(record, "role", role) is None)
+    handler.addFilter(name)
     logging.basicConfig(level=level, handlers=[handler], force=True)
     logging.getLogger("httpx").setLevel(logging.WARNING)

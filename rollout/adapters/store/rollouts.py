@@ -20,7 +20,7 @@ def _policy(document: str) -> Policy:
 
 def _record(row: Row[Any]) -> RolloutRecord:
     fields = {
-        name: row._mapping[name] for name in RolloutRecord.__dataclass_fields__ if name not in {"policy", "strata"}
+        name: getattr(row, name) for name in RolloutRecord.__dataclass_fields__ if name not in {"policy", "strata"}
     }
     return RolloutRecord(**fields, policy=_policy(row.policy), strata=tuple(row.strata))
 
