@@ -41,7 +41,7 @@ class Memory:
     """
 
     keys: dict[str, int] = field(default_factory=dict)
-    told: array[int] = field(default_factory=lambda: array("i"))
+    told: "array[int]" = field(default_factory=lambda: array("i"))
     generation: int = 0
     maps: frozenset[tuple[str, int]] = frozenset()
 
