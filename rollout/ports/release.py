@@ -68,12 +68,12 @@ class Releases(Protocol):
 
 
 class Packages(Protocol):
-    """Package bytes, by digest, outside the database."""
+    """Package bytes outside the database, by target path: `<product>/<counter>/<sha256>.zip`."""
 
-    def put(self, sha256: str, package: bytes) -> None:
+    def put(self, path: str, package: bytes) -> None:
         """Store durably; the same bytes again change nothing."""
         ...
 
-    def get(self, sha256: str) -> bytes:
+    def get(self, path: str) -> bytes:
         """The bytes; DamagedError when they are gone or changed."""
         ...

@@ -1,0 +1,188 @@
+"""Draft: what starting a rollout would do, from one look at the store. Nothing here changes anything."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from policies.digest import digest
+from policies.document import Policy
+from policies.suitability import for_release
+from rollout import plan as planning
+from rollout.decision import State
+from rollout.errors import NotFoundError, Problem
+from rollout.exposure import forecast
+from rollout.operation import lint
+from rollout.operation.newcomer import inventory_host, release_facts
+from rollout.plan import InventoryHost, Plan
+from rollout.ports.host import HostRecord, Presence
+from rollout.ports.release import ReleaseRecord
+from rollout.ports.rollout import Member, RolloutRecord
+from rollout.ports.store import Transaction
+
+
+@dataclass(frozen=True, slots=True)
+class Wish:
+    """What a person asks for. `salts`: fresh random text for the ring map and for the exposure bucket."""
+
+    product: str
+    counter: int
+    policy: Policy | str
+    reason: str
+    person: str
+    salts: tuple[str, str]
+    skip_unstored: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rollout that could be started; `found` are the reasons why it may not be now, beyond those raised."""
+
+    wish: Wish
+    release: ReleaseRecord
+    policy: Policy
+    plan: Plan
+    members: Sequence[Member]
+    lint: lint.FleetLint
+    number: int
+    first_event: int
+    first_beat: int
+    hindrances: tuple[Problem, ...]
+
+
+def draft(tx: Transaction, wish: Wish) -> Draft:
+    """Plan a rollout without starting it.
+
+    Raises:
+        NotFoundError: no such release or policy.
+        PolicyError: `weaker-policy`.
+        ConflictError: a host runs what is not stored, or no ring would have a host.
+    """
+    release = tx.releases.get(wish.product, wish.counter)
+    if release is None:
+        raise NotFoundError(f"{wish.product}/{wish.counter} is not stored; add the release first", slug="no-release")
+    policy = for_release(_policy(tx, wish.policy), "driver" if release.kind == "driver" else "content")
+    first_event, first_beat = tx.events.last(), tx.events.last_heard()
+    rows = [(record, seen) for record, seen in tx.hosts.all() if record.retired_at is None]
+    heard_since = tx.at - max(3 * policy.heartbeat, policy.dark_after).total_seconds()
+    inventory = _inventory(rows, tx.hosts.running(wish.product), heard_since)
+    standing = tx.publications.ring_map(wish.product)
+    planned = planning.plan(
+        policy,
+        release_facts(release),
+        inventory,
+        [each.counter for each in tx.releases.all(wish.product)],
+        salt=wish.salts[0],
+        n=1 if standing is None else standing.n + 1,
+        skip_unstored=wish.skip_unstored,
+    )
+    sizes = {ring.name: ring.eligible for ring in planned.rings}
+    return Draft(
+        wish=wish,
+        release=release,
+        policy=policy,
+        plan=planned,
+        members=_members(rows, planned, heard_since),
+        lint=lint.judge_policy(tx, policy, sizes, len(inventory), wish.person),
+        number=tx.rollouts.next_number(),
+        first_event=first_event,
+        first_beat=first_beat,
+        hindrances=(*hindrances(tx, wish), *_nobody(sizes)),
+    )
+
+
+def document(found: Draft) -> dict[str, object]:
+    """Return what starting would do, `rollout.plan/1`."""
+    expected = forecast(found.policy, found.plan)
+    hours = {ring.name: (ring.admission + ring.bake).total_seconds() / 3600 for ring in expected.rings}
+    strata: dict[str, int] = dict.fromkeys(found.plan.strata, 0)
+    for stratum in found.plan.stratum.values():
+        strata[stratum] += 1
+    reached = found.lint.document()
+    return {
+        "schema": "rollout.plan/1",
+        "release": f"{found.wish.product}/{found.wish.counter}",
+        "policy": found.policy.name,
+        "policy_digest": digest(found.policy),
+        "rings": [
+            {
+                "name": ring.name,
+                "hosts": ring.hosts,
+                "eligible": ring.eligible,
+                "heard": ring.heard,
+                "hours_at_best": round(hours.get(ring.name, 0.0), 3),
+            }
+            for ring in found.plan.rings
+        ],
+        "held_out": found.plan.held_out,
+        "strata": strata,
+        "unstored": list(found.plan.unstored),
+        "ineligible": found.plan.ineligible,
+        "stranded": list(found.plan.stranded),
+        "hours_at_best": round(expected.hours_at_best, 3),
+        "lethal_harm": expected.lethal_harm,
+        "reach": reached["rings"],
+        "problems": [*reached["problems"], *({"code": e.code, "detail": e.detail} for e in found.hindrances)],
+        "warnings": reached["warnings"],
+    }
+
+
+def _policy(tx: Transaction, policy: Policy | str) -> Policy:
+    if isinstance(policy, Policy):
+        return policy
+    stored = tx.releases.policy(policy)
+    if stored is None:
+        raise NotFoundError(
+            f"no policy called {policy!r} is stored; `rollout policy list` shows them", slug="no-policy"
+        )
+    return stored.policy
+
+
+def _inventory(
+    rows: Sequence[tuple[HostRecord, Presence | None]], running: Mapping[int, int], heard_since: float
+) -> list[InventoryHost]:
+    return [
+        replace(inventory_host(record, running.get(record.key)), heard=seen is not None and seen.at >= heard_since)
+        for record, seen in rows
+    ]
+
+
+def _members(
+    rows: Sequence[tuple[HostRecord, Presence | None]], planned: Plan, heard_since: float
+) -> tuple[Member, ...]:
+    undirected = planned.ineligible.keys() | set(planned.unstored)
+    return tuple(
+        Member(
+            host=record.key,
+            ring=planned.members[record.id],
+            stratum=planned.stratum[record.id],
+            baseline=planned.baseline[record.id],
+            directed=record.id not in undirected,
+            active=seen is not None and seen.at >= heard_since,
+        )
+        for record, seen in rows
+    )
+
+
+def hindrances(tx: Transaction, wish: Wish) -> tuple[Problem, ...]:
+    """Return why the world as it is now does not allow a start."""
+    found = []
+    if (freeze := tx.rollouts.frozen()) is not None:
+        found.append(Problem("frozen", f"everything is frozen by {freeze.person} ({freeze.reason}); unfreeze first"))
+    for other in tx.rollouts.opened(wish.product):
+        detail = f"{other.id} ({other.product}/{other.counter}) is {other.state}; a product has one open rollout"
+        found.append(Problem("open-rollout", detail))
+    for other in watched(tx, wish.product):
+        if other.counter >= wish.counter:
+            detail = f"{other.id} completed with {other.product}/{other.counter}; hosts refuse to install below that"
+            found.append(Problem("downgrade", detail))
+    return tuple(found)
+
+
+def _nobody(sizes: Mapping[str, int]) -> tuple[Problem, ...]:
+    if any(sizes.values()):
+        return ()
+    return (Problem("no-hosts", "no host may adopt this release: wrong hardware or OS build, or it runs it already"),)
+
+
+def watched(tx: Transaction, product: str) -> list[RolloutRecord]:
+    """Return completed rollouts of a product that are still judged."""
+    return [one for one in tx.rollouts.judged() if one.product == product and one.state == State.COMPLETED]

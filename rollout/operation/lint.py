@@ -1,0 +1,132 @@
+"""Lint: a policy against this fleet and these people; and what each ring could see.
+
+The policy's own rules are `policies.lint`; what is added here needs the store: who holds a role, how many hosts a
+ring would have, how often hosts crash anyway.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from policies import lint as rules
+from policies.document import Policy
+from policies.error import Problem
+from policies.suitability import unsupported
+from rollout.errors import ConflictError
+from rollout.judge.reach import RingReach, reach
+from rollout.plan import InventoryHost, draw_map
+from rollout.ports.host import HostRecord
+from rollout.ports.store import Transaction
+from rollout.ringmap import HELD_OUT
+
+LOOK_BACK_SECONDS = 7 * 86_400.0
+REFERENCE_RATE = 2.08e-4  # crashes per host-hour of the reference fleet (JUDGE section 8): where none was seen yet
+ORDINARY = 3.0  # an early-life limit below this many times the control's own failures stops good releases
+
+
+@dataclass(frozen=True, slots=True)
+class FleetLint:
+    """What is wrong with a policy here, what is unwise, and what each ring can reach and see."""
+
+    refusals: tuple[Problem, ...]
+    warnings: tuple[Problem, ...]
+    reach: tuple[RingReach, ...]
+
+    def document(self) -> dict[str, Any]:
+        """Return it as plain values."""
+        return {
+            "accepted": not self.refusals,
+            "problems": [{"code": each.code, "detail": each.detail} for each in self.refusals],
+            "warnings": [{"code": each.code, "detail": each.detail} for each in self.warnings],
+            "rings": [asdict(each) for each in self.reach],
+        }
+
+
+def lint(tx: Transaction, policy: Policy, inventory: Sequence[InventoryHost], person: str) -> FleetLint:
+    """Judge a policy on a fleet before any release is chosen: every host counts as one that may adopt."""
+    return judge_policy(tx, policy, ring_sizes(policy, inventory), len(inventory), person)
+
+
+def judge_policy(tx: Transaction, policy: Policy, sizes: Mapping[str, int], fleet: int, person: str) -> FleetLint:
+    """Judge a policy whose rings would have so many hosts each.
+
+    Args:
+        tx: a transaction; only read.
+        policy: as it would govern the rollout.
+        sizes: hosts that may adopt, by ring.
+        fleet: hosts in all.
+        person: who would start, and may therefore not approve.
+    """
+    own = rules.lint(policy)
+    rate = crash_rate(tx)
+    seen = reach(policy, sizes, fleet, rate) if not own.refusals else []
+    refusals = (*own.refusals, *unsupported(policy), *_roles(tx, policy), *_unreachable(seen, sizes))
+    warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate))
+    return FleetLint(refusals, warnings, tuple(seen))
+
+
+def ring_sizes(policy: Policy, inventory: Sequence[InventoryHost]) -> dict[str, int]:
+    """Return how many hosts each ring would have; none on an empty fleet."""
+    try:
+        drawn = draw_map(policy, "lint", inventory, salt="lint", n=0)
+    except ConflictError:
+        return {}
+    sizes: dict[str, int] = {}
+    for seen in inventory:
+        ring = drawn.ring_of(seen.host, seen.tags) or HELD_OUT
+        sizes[ring] = sizes.get(ring, 0) + 1
+    return sizes
+
+
+def crash_rate(tx: Transaction) -> float:
+    """Return crashed hosts per host-hour of the last seven days; the reference fleet's where nobody crashed."""
+    since = tx.at - LOOK_BACK_SECONDS
+    crashed = len(tx.hosts.crashed_between(since, tx.at))
+    if not crashed:
+        return REFERENCE_RATE
+    hours = sum((tx.at - max(since, record.enrolled_at)) / 3600 for record, _ in tx.hosts.all() if _here(record))
+    return crashed / hours if hours > 0 else REFERENCE_RATE
+
+
+def _here(record: HostRecord) -> bool:
+    return record.retired_at is None
+
+
+def _roles(tx: Transaction, policy: Policy) -> Iterator[Problem]:
+    """Approvals that nobody could ever give."""
+    for ring in policy.rings:
+        if ring.approval is None:
+            continue
+        holders = tx.people.holders(ring.approval.role)
+        if len(holders) < ring.approval.persons:
+            detail = (
+                f"Ring {ring.name} asks {ring.approval.persons} of role {ring.approval.role}; {len(holders)} hold it."
+            )
+            yield Problem("role", detail)
+
+
+def _alone(tx: Transaction, policy: Policy, person: str) -> Iterator[Problem]:
+    """Approvals that only the starter could give, who may not."""
+    for ring in policy.rings:
+        if ring.approval is not None:
+            others = [holder for holder in tx.people.holders(ring.approval.role) if holder != person]
+            if len(others) < ring.approval.persons:
+                yield Problem("role", f"Ring {ring.name}: besides {person} too few hold role {ring.approval.role}.")
+
+
+def _unreachable(seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
+    """Limits on early life that so few hosts can never prove."""
+    for each in seen:
+        if not each.reachable and sizes.get(each.ring, 0):
+            detail = f"{each.hosts_through} hosts through ring {each.ring} cannot show its early_life limit"
+            yield Problem("early-life", f"{detail}: {each.clean_n} clean confirmations are needed.")
+
+
+def _ordinary(policy: Policy, rate: float) -> Iterator[Problem]:
+    """Limits on early life so tight that hosts without any fault would pass them only by luck."""
+    failing = rate * policy.confirm.uptime.total_seconds() / 3600
+    for ring in policy.rings:
+        limit = ring.promote.early_life
+        if limit is not None and 0 < limit < ORDINARY * failing:
+            detail = f"Ring {ring.name}: early_life {limit:.3%} is below three times what fails anyway ({failing:.3%})."
+            yield Problem("early-life", detail)
