@@ -15,7 +15,6 @@ from typing import Any
 
 import uvicorn
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
-from rollout.operation.publish import Publisher
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route
@@ -29,6 +28,7 @@ from rollout.adapters.settings import Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import open_store
 from rollout.errors import UnreachableError
+from rollout.operation.publish import Publisher
 from rollout.operation.reconcile import Reconciler
 from rollout.operation.watch import Watch
 from workflows.activities import Back, Forward

@@ -7,6 +7,7 @@ import os
 import sys
 from collections.abc import Mapping, Sequence
 from importlib import import_module
+from typing import NoReturn
 
 from rollout.adapters.settings import Settings
 
@@ -17,9 +18,9 @@ MAINS: Mapping[str, str] = {
 }
 
 
-def main(role: str) -> None:
+def main(role: str) -> NoReturn:
     """Run a role until it is told to end; its module has `main(settings)`."""
-    import_module(MAINS[role]).main(Settings.from_environment(os.environ))
+    sys.exit(import_module(MAINS[role]).main(Settings.from_environment(os.environ)))
 
 
 def commands() -> Mapping[str, Sequence[str]]:
