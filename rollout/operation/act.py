@@ -46,11 +46,10 @@ class Outcome:
 def consent(tx: Transaction, act: Act) -> Outcome:
     """Record one person's consent; where enough agree, promote the ring or go on."""
     record = tx.rollouts.get(act.rollout)
-    if record is None:
-        return Outcome(404, problem=Problem("no-rollout", f"there is no rollout {act.rollout!r}"))
+    known = settled(tx, act)
+    if record is None or known is not None:
+        return known or _unknown(act.rollout)
     rings = tx.rollouts.rings(record.id)
-    if (refused := refusal(tx, record, rings, act)) is not None:
-        return refused
     ring = act.ring if act.kind == "approve" else current_ring(rings).name
     tx.people.vote(Vote(record.id, act.kind, ring, act.revision, act.person, act.reason, tx.at))
     have, need = votes(tx, record, act.kind, ring)
@@ -62,6 +61,15 @@ def consent(tx: Transaction, act: Act) -> Outcome:
         return Outcome(202, have, need)
     _go(tx, record, act, ring)
     return Outcome(200, have, need)
+
+
+def settled(tx: Transaction, act: Act) -> Outcome | None:
+    """Return the outcome where nothing needs to be voted: refused, or done by this very vote before; only reads."""
+    record = tx.rollouts.get(act.rollout)
+    if record is None:
+        return _unknown(act.rollout)
+    rings = tx.rollouts.rings(record.id)
+    return _done(tx, record, rings, act) or refusal(tx, record, rings, act)
 
 
 def refusal(tx: Transaction, record: RolloutRecord, rings: Sequence[RingRecord], act: Act) -> Outcome | None:
@@ -102,10 +110,8 @@ def waiting_ring(rings: Sequence[RingRecord]) -> str | None:
 
 
 def current_ring(rings: Sequence[RingRecord]) -> RingRecord:
-    """Return the ring in hand: the last that has begun and is not promoted, else the first that waits, else the last."""
-    begun = [ring for ring in rings if ring.state not in {RingState.WAITING, RingState.PROMOTED}]
-    waiting = [ring for ring in rings if ring.state == RingState.WAITING]
-    return [*begun, *waiting[:1]][0] if begun or waiting else rings[-1]
+    """Return the ring in hand: the first that is not promoted, else the last."""
+    return next((ring for ring in rings if ring.state != RingState.PROMOTED), rings[-1])
 
 
 def unfreeze(tx: Transaction, person: str, reason: str) -> Outcome:
@@ -131,6 +137,22 @@ def unfreeze_votes(tx: Transaction, number: int) -> int:
     """Return how many persons agreed within the hour to lift this freeze."""
     cast = tx.people.votes("", "unfreeze", "", number, tx.at - VOTE_SECONDS)
     return len({vote.person for vote in cast})
+
+
+def _done(tx: Transaction, record: RolloutRecord, rings: Sequence[RingRecord], act: Act) -> Outcome | None:
+    """Answer a repeated call: an activity whose answer was lost is run again."""
+    if record.state != State.RUNNING:
+        return None
+    ring = act.ring if act.kind == "approve" else current_ring(rings).name
+    cast = tx.people.votes(record.id, act.kind, ring, act.revision, tx.at - VOTE_SECONDS)
+    promoted = act.kind == "resume" or ring in {each.name for each in rings if each.state == RingState.PROMOTED}
+    if promoted and act.person in {vote.person for vote in cast}:
+        return Outcome(200, len(cast), len(cast))
+    return None
+
+
+def _unknown(rollout: str) -> Outcome:
+    return Outcome(404, problem=Problem("no-rollout", f"there is no rollout {rollout!r}"))
 
 
 def _changed(tx: Transaction, record: RolloutRecord, act: Act) -> Outcome | None:

@@ -66,8 +66,8 @@ def _begin(tx: Transaction, found: Draft, identity: str, newest: int) -> None:
     for first in range(0, len(found.members), SLICE):
         tx.rollouts.enlist(identity, found.members[first : first + SLICE])
     _newcomers(tx, record, newest)
-    told = {"release": f"{wish.product}/{wish.counter}", "policy": found.policy.name, "reason": wish.reason}
-    told |= {"policy_digest": record.policy_digest, "hosts": str(len(found.plan.members))}
+    told: dict[str, object] = {"release": f"{wish.product}/{wish.counter}", "policy": found.policy.name}
+    told |= {"policy_digest": record.policy_digest, "reason": wish.reason, "hosts": len(found.plan.members)}
     tx.people.record("rollout.started", rollout=identity, person=wish.person, detail=told)
 
 

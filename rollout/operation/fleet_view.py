@@ -1,0 +1,136 @@
+"""The fleet as people read it: hosts, what they run, and what became of them in a rollout.
+
+A host is dark when nothing was heard of it for `dark_after` before the newest beat of anybody: an outage of the
+service makes nobody dark.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from rollout.errors import InvalidError, NotFoundError
+from rollout.operation.newcomer import rings_of
+from rollout.operation.view import instant
+from rollout.ports.adoption import Adoption
+from rollout.ports.host import HostRecord, Presence
+from rollout.ports.rollout import RolloutRecord
+from rollout.ports.store import Transaction
+from rollout.telemetry import HERE, counters
+
+HOST_STATES = ("active", "asleep", "dark", "retired")
+TOUCHED_STATES = ("outstanding", "confirmed", "failed", "dark", "reverted", "rolled-back")
+BEATS = 3  # intervals of silence that make a host dark while no rollout says otherwise
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """Which hosts to list; None: any."""
+
+    ring: str | None = None
+    state: str | None = None
+    product: str | None = None
+
+
+def hosts(tx: Transaction, wanted: Wanted, interval: float) -> list[dict[str, Any]]:
+    """Return the hosts of the fleet by id; `interval` is a host's while no rollout is open, in seconds."""
+    _known(wanted.state, HOST_STATES)
+    everybody = tx.hosts.all()
+    rings = rings_of(tx, [record for record, _ in everybody])
+    dark_before = _dark_before(tx, [seen for _, seen in everybody if seen is not None], interval)
+    found = [_host(record, seen, rings[record.key], dark_before) for record, seen in everybody]
+    return sorted((each for each in found if _matches(each, wanted)), key=lambda each: str(each["host"]))
+
+
+def host(tx: Transaction, name: str, interval: float) -> dict[str, Any]:
+    """Return one host in full; NotFoundError."""
+    record = tx.hosts.find(name)
+    if record is None:
+        raise NotFoundError(f"no host {name!r} is enrolled", slug="no-host")
+    seen = tx.hosts.presence([record.key]).get(record.key)
+    newest = max((at for _, at, _ in tx.events.heard_after(tx.events.last_heard() - 1)), default=tx.at)
+    dark_before = newest - _silence(tx, interval)
+    adoptions = [
+        {"adoption": each.id, "rollout": each.rollout, "ring": each.ring, "state": _state(each, dark=False)}
+        for each in tx.adoptions.of_host(record.key)
+    ]
+    shown = _host(record, seen, rings_of(tx, [record])[record.key], dark_before)
+    spoken = (
+        {"boot": seen.boot, "seq": seen.seq, "phase": seen.phase} if seen else dict.fromkeys(("boot", "seq", "phase"))
+    )
+    return {**shown, "attributes": dict(record.attributes), **spoken, "adoptions": adoptions}
+
+
+def touched(tx: Transaction, record: RolloutRecord, state: str | None) -> list[dict[str, Any]]:
+    """Return every host that was let go in a rollout, in that order, and what became of it."""
+    _known(state, TOUCHED_STATES)
+    adoptions = tx.adoptions.of_rollout(record.id)
+    keys = [each.host for each in adoptions]
+    names, spoken = tx.hosts.names(keys), tx.hosts.presence(keys)
+    newest = max((at for _, at, _ in tx.events.heard_after(tx.events.last_heard() - 1)), default=tx.at)
+    dark_before = newest - record.policy.dark_after.total_seconds()
+    rows = [
+        {
+            "host": names[each.host],
+            "ring": each.ring,
+            "adoption": each.id,
+            "state": _state(each, dark=_is_dark(spoken.get(each.host), dark_before)),
+        }
+        for each in adoptions
+    ]
+    return [row for row in rows if state in {None, row["state"]}]
+
+
+def _state(adoption: Adoption, *, dark: bool) -> str:
+    if adoption.rolled_back:
+        return "rolled-back"
+    if dark:
+        return "dark"
+    if adoption.state != "failed":
+        return "outstanding" if adoption.state == "open" else adoption.state
+    return "reverted" if adoption.outcome == "reverted" else "failed"
+
+
+def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], dark_before: float) -> dict[str, Any]:
+    if record.retired_at is not None:
+        state = "retired"
+    elif seen is not None and seen.absent != HERE:
+        state = "asleep"
+    else:
+        state = "dark" if _is_dark(seen, dark_before) else "active"
+    return {
+        "host": record.id,
+        "stratum": record.stratum,
+        "rings": dict(rings),
+        "running": dict(counters(seen.running)) if seen is not None else {},
+        "last_beat": instant(seen.at) if seen is not None else None,
+        "state": state,
+    }
+
+
+def _is_dark(seen: Presence | None, dark_before: float) -> bool:
+    return seen is None or (seen.absent == HERE and seen.at < dark_before)
+
+
+def _dark_before(tx: Transaction, seen: Sequence[Presence], interval: float) -> float:
+    return max((each.at for each in seen), default=tx.at) - _silence(tx, interval)
+
+
+def _silence(tx: Transaction, interval: float) -> float:
+    """Seconds of silence that make a host dark: the longest that an open rollout allows."""
+    allowed = [record.policy.dark_after.total_seconds() for record in tx.rollouts.opened()]
+    return max(allowed, default=BEATS * interval)
+
+
+def _matches(each: Mapping[str, Any], wanted: Wanted) -> bool:
+    if wanted.state is not None and each["state"] != wanted.state:
+        return False
+    rings = each["rings"]
+    if wanted.product is not None:
+        in_ring = wanted.ring is None or rings.get(wanted.product) == wanted.ring
+        return in_ring and (wanted.product in each["running"] or wanted.product in rings)
+    return wanted.ring is None or wanted.ring in rings.values()
+
+
+def _known(state: str | None, states: Sequence[str]) -> None:
+    if state is not None and state not in states:
+        raise InvalidError(f"{state!r} is no state; known are {', '.join(states)}", slug="state")
