@@ -7,7 +7,7 @@ import asyncio
 import logging
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any, Protocol, TypeVar
+from typing import Any, Literal, Protocol, TypeVar
 
 from temporalio import activity
 
@@ -23,8 +23,8 @@ log = logging.getLogger(__name__)
 class Publishing(Protocol):
     """What activities need of the publisher."""
 
-    def publish_now(self, ring: str) -> None:
-        """Sign and copy what the store says of a ring, now."""
+    def publish_now(self, ring: str) -> int:
+        """Sign and copy what the store says of a ring, now; its targets version."""
         ...
 
 
@@ -62,8 +62,11 @@ class Forward:
     @activity.defn
     async def act(self, asked: Act) -> Outcome:
         """A person's approval or resume, decided in one transaction."""
-        found = await _write(self.store, lambda tx: act.consent(tx, act.Act(**vars(asked))))
-        return Outcome(found.status, found.have, found.need, found.problem)
+        kind: Literal["approve", "resume"] = "approve" if asked.kind == "approve" else "resume"
+        wanted = act.Act(kind, asked.rollout, asked.ring, asked.revision, asked.person, asked.reason)
+        found = await _write(self.store, lambda tx: act.consent(tx, wanted))
+        problem = None if found.problem is None else {"slug": found.problem.code, "detail": found.problem.detail}
+        return Outcome(found.status, found.have, found.need, problem)
 
     async def _next(self, rollout: str) -> advance.Move:
         return await asyncio.to_thread(self.store.read, lambda tx: advance.next_move(tx, rollout))

@@ -27,8 +27,11 @@ from rollout.adapters.metrics import StoreCollector
 from rollout.adapters.settings import Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import open_store
+from rollout.adapters.trust.copies import FolderCopies
+from rollout.adapters.trust.development import refuse_development
+from rollout.adapters.trust.signer import FolderSigner
 from rollout.errors import UnreachableError
-from rollout.operation.publish import Publisher
+from rollout.operation.publisher import Publisher
 from rollout.operation.reconcile import Reconciler
 from rollout.operation.watch import Watch
 from workflows.activities import Back, Forward
@@ -44,6 +47,7 @@ log = logging.getLogger(__name__)
 def main(settings: Settings) -> int:
     """Run one worker until it is told to stop; 0 then. RolloutError when the store or keys do not open."""
     logs.configure("worker")
+    refuse_development(settings)
     return asyncio.run(_run(settings))
 
 
@@ -59,7 +63,7 @@ async def _run(settings: Settings) -> int:
         "rollout_rollback_attempts_failed", "Rollback steps that keep failing", ["rollout"], registry=registry
     )
     watch = Watch(store, clock, owner)
-    publisher = publisher_of(settings, store, clock, owner)
+    publisher = Publisher(store, clock, FolderSigner(settings.data / "keys"), FolderCopies(settings.data), owner)
     executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
     reconciler = Reconciler(store, clock, executor, owner)
     _observe(registry, store, watch)
@@ -156,8 +160,3 @@ async def _sleep(stop: asyncio.Event, seconds: float) -> None:
         await asyncio.wait_for(stop.wait(), seconds)
     except TimeoutError:
         return
-
-
-def publisher_of(settings: Settings, store: Store, clock: SystemClock, owner: str) -> Publisher:
-    """The publisher of this process, with the keys of its data folder."""
-    raise NotImplementedError
