@@ -7,6 +7,7 @@ from array import array
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
+from typing import Any, NamedTuple
 
 import msgspec
 import numpy as np
@@ -17,7 +18,7 @@ from rollout.operation.newcomer import enlist, rings_of
 from rollout.ports.adoption import Adoption
 from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Transaction
-from rollout.telemetry import RETIRED, Beat, Change, Presence, Trial
+from rollout.telemetry import RETIRED, Beat, Presence, Trial
 
 MOST_REMEMBERED = 4_000_000  # hosts; about 100 bytes each
 
@@ -65,8 +66,7 @@ class Memory:
         return [key for key in keys if told[key] != now]
 
 
-@dataclass(frozen=True, slots=True)
-class Row:
+class Row(NamedTuple):
     """One beat; `public_key` is the key it was verified with, None when a collector sent it."""
 
     beat: Beat
@@ -179,6 +179,9 @@ def _fold_others(
     _enlist(tx, joined, beats_)
     touched: list[tuple[int, float, float, int]] = []
     saved: list[Presence] = []
+    events: list[tuple[EventKind, int, Mapping[str, Any]]] = []
+    ran: dict[int, Mapping[str, int]] = {}
+    proving: list[tuple[Adoption, Beat]] = []
     rollouts: dict[str, RolloutRecord | None] = {}
     for key in keys:
         before, beat, open_ = spoken.get(key), beats_[key], adopting.get(key, ())
@@ -188,12 +191,14 @@ def _fold_others(
         after, changes = telemetry.hear(before, beat, key, tx.at, adopting=bool(open_))
         saved.append(after)
         if before is None or before.running != after.running:
-            tx.hosts.set_running(key, beat.running)
-        _tell_watch(tx, key, changes)
-        for adoption in open_:
-            if adoption.id == beat.adoption:
-                _prove(tx, adoption, beat, rollouts)
+            ran[key] = beat.running
+        events += [(change.kind, key, change.detail) for change in changes]
+        proving += [(adoption, beat) for adoption in open_ if adoption.id == beat.adoption]
     tx.hosts.save_presence(saved)
+    tx.hosts.set_running(ran)
+    tx.events.extend(events)
+    for adoption, beat in proving:
+        _prove(tx, adoption, beat, rollouts)
     return touched
 
 
@@ -205,11 +210,6 @@ def _enlist(tx: Transaction, joined: Sequence[int], beats_: Mapping[int, Beat]) 
     for rollout in tx.rollouts.judged():
         counters = {key: beats_[key].running.get(rollout.product) for key in joined}
         enlist(tx, rollout, records, {key: counter for key, counter in counters.items() if counter is not None})
-
-
-def _tell_watch(tx: Transaction, key: int, changes: Sequence[Change]) -> None:
-    for change in changes:
-        tx.events.append(change.kind, key, detail=change.detail)
 
 
 def _prove(tx: Transaction, adoption: Adoption, beat: Beat, rollouts: dict[str, RolloutRecord | None]) -> None:

@@ -26,6 +26,10 @@ class Events(Protocol):
         """Write one event; its `seq`."""
         ...
 
+    def extend(self, rows: Sequence[tuple[EventKind, int, Mapping[str, Any]]]) -> None:
+        """Write many (kind, host, detail) that concern no one rollout, in order."""
+        ...
+
     def after(self, seq: int, limit: int = 100_000) -> Sequence[Event]:
         """Events after `seq`, in order."""
         ...

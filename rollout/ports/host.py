@@ -102,8 +102,8 @@ class Hosts(Protocol):
         """Note the rings these were told now."""
         ...
 
-    def set_running(self, key: int, running: Mapping[str, int]) -> None:
-        """What a host runs now, all products."""
+    def set_running(self, running: Mapping[int, Mapping[str, int]]) -> None:
+        """What these hosts run now, all products, by host key."""
         ...
 
     def running(self, product: str) -> Mapping[int, int]:

@@ -37,6 +37,11 @@ class EventTable(TableFamily):
         }
         return int(self._connection.execute(insert(event).values(**row).returning(event.c.seq)).scalar_one())
 
+    def extend(self, rows: Sequence[tuple[EventKind, int, Mapping[str, Any]]]) -> None:
+        """Write many (kind, host, detail) that concern no one rollout, in order."""
+        fields = [{"at": self._at, "kind": kind.value, "host": host, "detail": detail} for kind, host, detail in rows]
+        self._run(insert(event), fields)
+
     def after(self, seq: int, limit: int = 100_000) -> Sequence[Event]:
         """Events after `seq`, in order."""
         rows = self._rows(select(event).where(event.c.seq > seq).order_by(event.c.seq).limit(limit))

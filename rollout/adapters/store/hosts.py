@@ -130,11 +130,13 @@ class HostTable(TableFamily):
         upsert = row.on_conflict_do_update(index_elements=["host"], set_={"told": row.excluded.told})
         self._run(upsert, [{"host": key, "told": rings, **silent} for key, rings in sorted(told.items())])
 
-    def set_running(self, key: int, running_: Mapping[str, int]) -> None:
-        """What a host runs now, all products."""
-        self._run(delete(running).where(running.c.host == key))
-        rows = [{"host": key, "product": product, "counter": counter} for product, counter in sorted(running_.items())]
-        self._run(insert(running), rows)
+    def set_running(self, running_: Mapping[int, Mapping[str, int]]) -> None:
+        """What these hosts run now, all products, by host key."""
+        for chunk in _chunks(running_):
+            self._run(delete(running).where(running.c.host.in_(chunk)))
+            told = ((key, product, counter) for key in chunk for product, counter in sorted(running_[key].items()))
+            rows = [{"host": key, "product": product, "counter": counter} for key, product, counter in told]
+            self._run(insert(running), rows)
 
     def running(self, product: str) -> Mapping[int, int]:
         """Counter by host key of everybody that reported this product."""

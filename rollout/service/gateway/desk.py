@@ -16,8 +16,7 @@ from rollout.service.gateway.caller import Caller, Keys, Signer, Tokens
 from rollout.service.gateway.gathering import Gathering, Work
 from rollout.service.gateway.metrics import Metrics
 
-# A transaction takes at most about 20 ms (DESIGN section 3).
-BEATS_PER_COMMIT, QUESTIONS_PER_COMMIT, CRASHES_PER_COMMIT = 2_000, 40, 100
+BEATS_PER_COMMIT, QUESTIONS_PER_COMMIT, CRASHES_PER_COMMIT = 2_000, 500, 500
 MOST_BEATS, MOST_QUESTIONS, MOST_CRASHES = 100_000, 20_000, 50_000  # waiting: seconds of work, not minutes
 
 

@@ -106,9 +106,11 @@ class Beats(Rows[Beat]):
         rings: dict[str, Mapping[str, str]] = {}
         refused = False
         for beat, answer in zip(message.rows, told, strict=True):
+            if answer is None:
+                continue
             if isinstance(answer, Refused):
                 refused = True
-            elif answer is not None:
+            else:
                 rings[beat.host] = answer
         if refused:
             self._refuse_strangers(caller, [answer for answer in told if isinstance(answer, Refused)])

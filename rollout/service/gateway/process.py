@@ -22,7 +22,7 @@ def main(settings: Settings) -> int:
 
     RolloutError when the store or a key cannot be opened.
     """
-    logs.configure()
+    logs.configure("gateway")
     sys.setswitchinterval(SWITCH_SECONDS)
     clock = SystemClock()
     store = open_store(settings.database, clock)
