@@ -23,7 +23,7 @@ log = logging.getLogger(__name__)
 class Publishing(Protocol):
     """What activities need of the publisher."""
 
-    def publish_now(self, ring: str) -> int:
+    def publish_now(self, ring: str) -> object:
         """Sign and copy what the store says of a ring, now; its targets version."""
         ...
 
