@@ -121,17 +121,19 @@ class EvidenceFold:
         return [self._adoption(course, "granted", at)]
 
     def _settle(self, event: Event, at: float) -> list[Row]:
+        """A later word on an adoption; the first outcome counts, and only a failed one's slot is given back later."""
         course = self.courses.get(event.adoption or "")
-        if course is None:
+        needed = "failed" if event.kind is EventKind.RESOLVED else "open"
+        if course is None or course.state != needed:
             return []
         if event.kind is EventKind.OVERDUE:
             course.overdue = True
             return [self._adoption(course, "overdue", at)]
-        course.holding = False
+        course.holding, course.overdue = False, False
         self._unsettled.pop(course.adoption, None)
         if event.kind is EventKind.RESOLVED:
             return [self._adoption(course, "resolved", at)]
-        course.state, course.overdue = "confirmed", False
+        course.state = "confirmed"
         self.fleet.confirmed[event.host] = True
         return [self._adoption(course, "confirmed", at)]
 
