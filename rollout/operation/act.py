@@ -4,9 +4,9 @@ One transaction checks, counts the vote and, where the quorum is reached, moves.
 it travels through a workflow. Votes lapse after an hour or when the evidence changes.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal, Self
 
 from rollout.decision import RingState, State, Step, refuse, sources, target
 from rollout.errors import Problem
@@ -41,6 +41,18 @@ class Outcome:
     have: int = 0
     need: int = 0
     problem: Problem | None = None
+
+    def to_document(self) -> dict[str, Any]:
+        """Return it as plain values, for the way through a workflow."""
+        problem = None if self.problem is None else {"slug": self.problem.code, "detail": self.problem.detail}
+        return {"status": self.status, "have": self.have, "need": self.need, "problem": problem}
+
+    @classmethod
+    def from_document(cls, found: Mapping[str, Any]) -> Self:
+        """Read what `to_document` wrote."""
+        told = found.get("problem")
+        problem = None if told is None else Problem(str(told["slug"]), str(told["detail"]))
+        return cls(found["status"], int(found.get("have", 0)), int(found.get("need", 0)), problem)
 
 
 def consent(tx: Transaction, act: Act) -> Outcome:

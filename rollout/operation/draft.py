@@ -5,10 +5,11 @@ from dataclasses import dataclass, replace
 
 from policies.digest import digest
 from policies.document import Policy
+from policies.error import PolicyError
 from policies.suitability import for_release
 from rollout import plan as planning
 from rollout.decision import State
-from rollout.errors import NotFoundError, Problem
+from rollout.errors import InvalidError, NotFoundError, Problem
 from rollout.exposure import forecast
 from rollout.operation import lint
 from rollout.operation.newcomer import inventory_host, release_facts
@@ -53,13 +54,13 @@ def draft(tx: Transaction, wish: Wish) -> Draft:
 
     Raises:
         NotFoundError: no such release or policy.
-        PolicyError: `weaker-policy`.
+        InvalidError: `weaker-policy`.
         ConflictError: a host runs what is not stored, or no ring would have a host.
     """
     release = tx.releases.get(wish.product, wish.counter)
     if release is None:
         raise NotFoundError(f"{wish.product}/{wish.counter} is not stored; add the release first", slug="no-release")
-    policy = for_release(_policy(tx, wish.policy), "driver" if release.kind == "driver" else "content")
+    policy = _governing(_policy(tx, wish.policy), release)
     first_event, first_beat = tx.events.last(), tx.events.last_heard()
     rows = [(record, seen) for record, seen in tx.hosts.all() if record.retired_at is None]
     heard_since = tx.at - max(3 * policy.heartbeat, policy.dark_after).total_seconds()
@@ -134,6 +135,15 @@ def _policy(tx: Transaction, policy: Policy | str) -> Policy:
             f"no policy called {policy!r} is stored; `rollout policy list` shows them", slug="no-policy"
         )
     return stored.policy
+
+
+def _governing(policy: Policy, release: ReleaseRecord) -> Policy:
+    """Return the policy as it governs this release; what is meant for content is too weak for a driver."""
+    try:
+        return for_release(policy, "content" if release.kind == "content" else "driver")
+    except PolicyError as error:
+        problems = tuple(Problem(each.code, each.detail) for each in error.problems)
+        raise InvalidError(str(error), slug="weaker-policy", problems=problems) from None
 
 
 def _inventory(

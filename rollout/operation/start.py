@@ -29,7 +29,9 @@ def start(store: Store, wish: Wish) -> str:
     found = store.read(lambda tx: draft(tx, wish))
     if found.lint.refusals:
         problems = tuple(Problem(each.code, each.detail) for each in found.lint.refusals)
-        raise InvalidError(f"the policy is refused: {problems[0].detail}", slug=problems[0].code, problems=problems)
+        codes = {each.code for each in problems}
+        slug = problems[0].code if len(codes) == 1 else "policy"
+        raise InvalidError(f"the policy is refused: {problems[0].detail}", slug=slug, problems=problems)
     _refuse(found.hindrances)
     newest = max(member.host for member in found.members)
     identity = f"r{found.number}"

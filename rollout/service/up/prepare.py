@@ -8,9 +8,18 @@ import os
 import secrets
 from pathlib import Path
 
+from policies.profiles import names, profile
+from rollout.adapters.clock import SystemClock
 from rollout.adapters.settings import Settings
+from rollout.adapters.store.core import Store
+from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.token import TokenKey
 from rollout.errors import SurroundingsError
+from rollout.operation.intake import store_policy
+from rollout.operation.token import LONGEST_TTL_SECONDS, Wanted, issue
+from rollout.ports.store import Transaction
 
+_ADMIN = "admin"  # a person, made by the program
 _KEY_BYTES = 32
 _TRUST: dict[str, object] = {
     "schema": "rollout.trust/1",
@@ -25,7 +34,7 @@ def make_folders(data: Path) -> None:
     """Make the data folder, for its owner only; SurroundingsError if it cannot be written."""
     try:
         data.mkdir(mode=0o700, parents=True, exist_ok=True)
-        for name in ("run", "log", "keys", "trust"):
+        for name in ("run", "log", "keys", "trust", "targets"):
             (data / name).mkdir(mode=0o700, exist_ok=True)
         for name in ("roots", "tsa", "crl"):
             (data / "trust" / name).mkdir(exist_ok=True)
@@ -36,9 +45,37 @@ def make_folders(data: Path) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Fill the data folder: trust policy and token key. Called by `up` alone, under its lock."""
+    """Fill the data folder and the store. Called by `up` alone, under its lock, before any child runs."""
     make_once(settings.data / "trust" / "policy.json", (json.dumps(_TRUST, indent=2) + "\n").encode(), mode=0o644)
     make_once(settings.data / "keys" / "token.key", secrets.token_bytes(_KEY_BYTES))
+    migrate(settings.database)
+    store = open_store(settings.database, SystemClock())
+    try:
+        _admit(settings.data, store)
+        store.write(_store_profiles).result()
+    finally:
+        store.close()
+
+
+def _admit(data: Path, store: Store) -> None:
+    """Give the person `admin` a token: one file, made once; its row again where the store was made anew."""
+    key, path = TokenKey.load(data), data / "admin.token"
+    made = key.make()
+    make_once(path, f"{made.text}\n".encode())
+    hmac = key.hmac(path.read_bytes().strip())
+
+    def work(tx: Transaction) -> None:
+        if tx.people.token(hmac) is None:
+            issue(tx, Wanted(_ADMIN, "admin", None, LONGEST_TTL_SECONDS), made.id, hmac, _ADMIN)
+
+    store.write(work).result()
+
+
+def _store_profiles(tx: Transaction) -> None:
+    """Store the shipped profiles under their names; what an older program stored stays as it is."""
+    for name in names():
+        if tx.releases.policy(name) is None:
+            store_policy(tx, profile(name), _ADMIN)
 
 
 def make_once(path: Path, content: bytes, *, mode: int = 0o600) -> bool:

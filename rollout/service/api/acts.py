@@ -1,0 +1,126 @@
+"""Acts on rollouts. What stops answers from the store alone; what goes forward passes the engine."""
+
+from collections.abc import Callable, Mapping
+from functools import partial
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.requests import Request
+from starlette.responses import JSONResponse
+
+from rollout.errors import ConflictError, ForbiddenError, NotFoundError, UnreachableError
+from rollout.operation import act, stop
+from rollout.operation.token import Person
+from rollout.ports.rollout import RolloutRecord
+from rollout.ports.store import Transaction
+from rollout.service.api import body
+from rollout.service.api.access import Anybody, Approver, Operator, Surroundings
+from rollout.service.api.context import Api
+
+router = APIRouter()
+REFUSALS = {403: ForbiddenError, 404: NotFoundError, 409: ConflictError}
+
+
+@router.post("/rollouts/{name}/halt")
+async def halt(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+    """Stop for good; one person, at once, as often as one likes."""
+    asked = await body.parse(request, body.Stop)
+    return await _stopped(api, partial(stop.halt, name=name, person=person.name, reason=asked.reason))
+
+
+@router.post("/rollouts/{name}/pause")
+async def pause(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+    """Grant nothing until resumed."""
+    asked = await body.parse(request, body.Stop)
+    return await _stopped(api, partial(stop.pause, name=name, person=person.name, reason=asked.reason))
+
+
+@router.post("/rollouts/{name}/reject")
+async def reject(request: Request, name: str, person: Approver, api: Surroundings) -> JSONResponse:
+    """Refuse the release."""
+    asked = await body.parse(request, body.Stop)
+    return await _stopped(api, partial(stop.reject, name=name, person=person.name, reason=asked.reason))
+
+
+@router.post("/rollouts/{name}/rollback")
+async def roll_back(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+    """Put back what each host ran before; accepted now, done when the hosts report it."""
+    asked = await body.parse(request, body.Because)
+    work = partial(stop.roll_back, name=name, person=person.name, reason=asked.reason)
+    return await _stopped(api, work, status=202)
+
+
+@router.post("/rollouts/{name}/approve")
+async def approve(request: Request, name: str, person: Anybody, api: Surroundings) -> JSONResponse:
+    """Agree to the promotion of a ring."""
+    asked = await body.parse(request, body.Approve)
+    record = await api.read(partial(stop.find, name=name))
+    wish = act.Act("approve", record.id, asked.ring, asked.evidence_revision, person.name, asked.reason)
+    return await _forward(api, record, wish, person)
+
+
+@router.post("/rollouts/{name}/resume")
+async def resume(request: Request, name: str, person: Anybody, api: Surroundings) -> JSONResponse:
+    """Agree to go on."""
+    asked = await body.parse(request, body.Resume)
+    record = await api.read(partial(stop.find, name=name))
+    wish = act.Act("resume", record.id, "", asked.evidence_revision, person.name, asked.reason)
+    return await _forward(api, record, wish, person)
+
+
+@router.post("/freeze")
+async def freeze(request: Request, person: Operator, api: Surroundings) -> JSONResponse:
+    """Stop every rollout from going forward."""
+    asked = await body.parse(request, body.Because)
+    await api.write(partial(stop.freeze, person=person.name, reason=asked.reason))
+    return JSONResponse({"frozen": True})
+
+
+@router.post("/unfreeze")
+async def unfreeze(request: Request, person: Approver, api: Surroundings) -> JSONResponse:
+    """Agree to lift the freeze; it takes two, and an engine that could go on."""
+    asked = await body.parse(request, body.Stop)
+    await api.engine.answers()
+    outcome = await api.write(partial(act.unfreeze, person=person.name, reason=asked.reason or ""))
+    _raise(outcome)
+    frozen = {"frozen": outcome.status == 202}
+    return JSONResponse(frozen | _counts(outcome), outcome.status)
+
+
+async def _stopped(api: Api, work: Callable[[Transaction], RolloutRecord], status: int = 200) -> JSONResponse:
+    """Stop in one transaction; the answer shows what it left behind."""
+    return JSONResponse(await api.write(lambda tx: api.document(tx, work(tx))), status)
+
+
+async def _forward(api: Api, record: RolloutRecord, wish: act.Act, person: Person) -> JSONResponse:
+    """Let the engine take a forward act; without the engine nothing goes forward, whatever is asked."""
+    rings = await api.read(lambda tx: tx.rollouts.rings(record.id))
+    role = act.required_role(record, rings, wish.kind, wish.ring)
+    if not person.holds(role):
+        raise ForbiddenError(f"a token of role {person.role} may not {wish.kind}; role {role} may", slug="role")
+    await api.engine.answers()
+    outcome = await api.read(partial(act.settled, act=wish))
+    if outcome is None:
+        payload = {"kind": wish.kind, "rollout": wish.rollout, "ring": wish.ring, "revision": wish.revision}
+        payload |= {"person": wish.person, "reason": wish.reason}
+        outcome = act.Outcome.from_document(await _taken(api, record.product, payload))
+    _raise(outcome)
+    shown = await api.read(lambda tx: api.document(tx, stop.find(tx, record.id)))
+    return JSONResponse(shown | _counts(outcome), outcome.status)
+
+
+async def _taken(api: Api, product: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
+    found = await api.engine.act(product, payload)
+    if found.get("status") not in {200, 202, *REFUSALS}:
+        raise UnreachableError("the workflow engine: its answer is of another form", slug="engine-unreachable")
+    return found
+
+
+def _raise(outcome: act.Outcome) -> None:
+    """Raise what was refused."""
+    if outcome.problem is not None:
+        raise REFUSALS[outcome.status](outcome.problem.detail, slug=outcome.problem.code)
+
+
+def _counts(outcome: act.Outcome) -> dict[str, int]:
+    return {"have": outcome.have, "need": outcome.need} if outcome.status == 202 else {}

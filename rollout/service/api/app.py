@@ -1,0 +1,63 @@
+"""The control API's application."""
+
+import asyncio
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from typing import Final
+
+from fastapi import APIRouter, FastAPI
+from starlette.requests import Request
+from starlette.responses import Response
+
+from rollout.errors import RolloutError
+from rollout.service.api import acts, faults, hosts, people, policies, releases, rollouts, status
+from rollout.service.api.context import Api
+
+PREFIX: Final = "/api/v1"
+LOOK_SECONDS: Final = 1.0
+ROUTERS: Final = (acts.router, rollouts.router, releases.router, policies.router, people.router, hosts.router)
+
+
+def create_app(api: Api, *more: APIRouter) -> FastAPI:
+    """Return the application; `more` routers stand beside the API (the console)."""
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        looking = asyncio.create_task(_look(api))
+        try:
+            yield
+        finally:
+            looking.cancel()
+            api.slow.shutdown(wait=False, cancel_futures=True)
+
+    app = FastAPI(title="rollout", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
+    app.state.api = api
+    faults.install(app)
+    app.middleware("http")(_measure(api))
+    for router in (*ROUTERS, status.router):
+        app.include_router(router, prefix=PREFIX)
+    for router in (status.open_router, *more):
+        app.include_router(router)
+    return app
+
+
+def _measure(api: Api) -> Callable[[Request, Callable[[Request], Awaitable[Response]]], Awaitable[Response]]:
+    """Count requests by route: a route's template, so that no name becomes a label."""
+
+    async def measure(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
+        begun = api.clock.elapsed()
+        response = await call(request)
+        route = getattr(request.scope.get("route"), "path", "none")
+        api.metrics.requests.labels(request.method, route, response.status_code).inc()
+        api.metrics.seconds.labels(route).observe(api.clock.elapsed() - begun)
+        return response
+
+    return measure
+
+
+async def _look(api: Api) -> None:
+    """See which judgements move, also while nobody asks."""
+    while True:
+        with suppress(RolloutError):  # who asks is told
+            await api.read(lambda tx: api.sights.look_at_all(tx, api.clock.elapsed()))
+        await asyncio.sleep(LOOK_SECONDS)
