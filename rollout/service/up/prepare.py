@@ -14,6 +14,7 @@ from rollout.adapters.settings import Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
 from rollout.adapters.token import TokenKey
+from rollout.adapters.trust.development import ensure_development_keys
 from rollout.errors import SurroundingsError
 from rollout.operation.intake import store_policy
 from rollout.operation.token import LONGEST_TTL_SECONDS, Wanted, issue
@@ -48,6 +49,7 @@ def prepare(settings: Settings) -> None:
     """Fill the data folder and the store. Called by `up` alone, under its lock, before any child runs."""
     make_once(settings.data / "trust" / "policy.json", (json.dumps(_TRUST, indent=2) + "\n").encode(), mode=0o644)
     make_once(settings.data / "keys" / "token.key", secrets.token_bytes(_KEY_BYTES))
+    ensure_development_keys(settings.data / "keys")
     migrate(settings.database)
     store = open_store(settings.database, SystemClock())
     try:
