@@ -38,9 +38,9 @@ class Sights:
 
     def _sees(self, tx: Transaction, record: RolloutRecord, elapsed: float) -> bool:
         judgement = tx.judging.judgement(record.id)
-        if judgement is None or judgement.verdict == "blind":
+        if judgement is None:
             return False
         self.fresh.observe(record.id, judgement.counter, elapsed)
         age = self.fresh.age(record.id, elapsed)
         limit = max(5 * record.policy.judge.every.total_seconds(), JUDGEMENT_LIMIT_SECONDS)
-        return age is not None and age <= limit
+        return judgement.verdict != "blind" and age is not None and age <= limit
