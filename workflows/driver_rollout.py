@@ -16,7 +16,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Act, Due, InRing, Outcome, Task
 
 
-@workflow.defn(name="DriverRollout")
+# Any error ends the workflow instead of blocking it: the reconciler starts another, which reads its position anew.
+@workflow.defn(name="DriverRollout", failure_exception_types=[Exception])
 class DriverRollout:
     """Forward movement of one rollout."""
 
@@ -31,7 +32,8 @@ class DriverRollout:
         """Go forward until the store says that nothing goes forward any more; the last thing that was due."""
         while self._due.next != "end":
             self._due = await self._wait()
-            await self._step(self._due)
+            if not await self._step(self._due):
+                await workflow.sleep(timeouts.ASIDE)
         await workflow.wait_condition(workflow.all_handlers_finished)
         return f"{task.rollout} has left forward movement"
 
@@ -65,13 +67,15 @@ class DriverRollout:
             retry_policy=timeouts.WAIT_RETRY,
         )
 
-    async def _step(self, due: Due) -> None:
+    async def _step(self, due: Due) -> bool:
+        """Do what is due; False where the store did not allow it any more."""
         steps = {"open": Forward.open_ring, "promote": Forward.promote, "complete": Forward.complete}
-        if due.next in steps:
-            await workflow.execute_activity_method(
-                steps[due.next],
-                InRing(self._task.rollout, due.ring),
-                start_to_close_timeout=timeouts.STEP,
-                schedule_to_close_timeout=timeouts.STEP_IN_ALL,
-                retry_policy=timeouts.STEP_RETRY,
-            )
+        if due.next not in steps:
+            return due.next == "end"
+        return await workflow.execute_activity_method(
+            steps[due.next],
+            InRing(self._task.rollout, due.ring),
+            start_to_close_timeout=timeouts.STEP,
+            schedule_to_close_timeout=timeouts.STEP_IN_ALL,
+            retry_policy=timeouts.STEP_RETRY,
+        )

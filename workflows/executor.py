@@ -1,9 +1,13 @@
-"""The `Workflows` port over a Temporal client: connects when first needed, and again after a failure."""
+"""The `Workflows` port over a Temporal client: connects when first needed; the connection mends itself."""
 
+import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from datetime import timedelta
 from typing import Any
 
-from temporalio.client import Client, WorkflowHandle
+from temporalio.api.workflowservice.v1 import DescribeNamespaceRequest
+from temporalio.client import Client
 from temporalio.common import WorkflowIDConflictPolicy, WorkflowIDReusePolicy
 from temporalio.service import RPCError
 
@@ -26,62 +30,48 @@ class Executor:
     async def client(self) -> Client:
         """A connected client; UnreachableError when the engine does not answer."""
         if self._client is None:
-            try:
+            async with self._answering():
                 self._client = await Client.connect(self._address, namespace=self._namespace)
-            except (RuntimeError, RPCError) as error:  # the SDK raises RuntimeError when it cannot connect
-                raise _unreachable(self._address, error) from error
         return self._client
 
     async def answers(self) -> None:
-        """Return when the engine answers."""
+        """Return when the engine serves our namespace: it answers this from its database."""
         client = await self.client()
-        try:
-            if not await client.service_client.check_health(timeout=RPC):
-                raise UnreachableError(f"the workflow engine at {self._address} is not serving", slug="engine")
-        except RPCError as error:
-            raise _unreachable(self._address, error) from error
+        question = DescribeNamespaceRequest(namespace=self._namespace)
+        async with self._answering():
+            await client.workflow_service.describe_namespace(question, timeout=RPC)
 
     async def start_forward(self, rollout: str, product: str) -> bool:
         """Run the product's forward workflow; False when the running one works for another rollout."""
-        client = await self.client()
-        try:
-            handle = await client.start_workflow(
-                DriverRollout.run,
-                Task(rollout, product),
-                id=forward_id(product),
-                task_queue=FORWARD_QUEUE,
-                id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
-                id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                memo={"rollout": rollout},
-                rpc_timeout=RPC,
-            )
-            return await _works_for(handle, rollout)
-        except RPCError as error:
-            raise _unreachable(self._address, error) from error
+        return await self._start(DriverRollout.run, Task(rollout, product), forward_id(product), FORWARD_QUEUE)
 
     async def start_back(self, rollout: str, product: str) -> bool:
         """Run the rollout's way back."""
+        return await self._start(Rollback.run, Task(rollout, product), rollback_id(rollout), ROLLBACK_QUEUE)
+
+    async def _start(self, run: Any, task: Task, identity: str, queue: str) -> bool:
+        """Start it unless it runs; whether the one that runs works for this rollout."""
         client = await self.client()
-        try:
+        async with self._answering():
             handle = await client.start_workflow(
-                Rollback.run,
-                Task(rollout, product),
-                id=rollback_id(rollout),
-                task_queue=ROLLBACK_QUEUE,
+                run,
+                task,
+                id=identity,
+                task_queue=queue,
                 id_conflict_policy=WorkflowIDConflictPolicy.USE_EXISTING,
                 id_reuse_policy=WorkflowIDReusePolicy.ALLOW_DUPLICATE,
-                memo={"rollout": rollout},
+                memo={"rollout": task.rollout},
                 rpc_timeout=RPC,
             )
-            return await _works_for(handle, rollout)
-        except RPCError as error:
-            raise _unreachable(self._address, error) from error
+            described = await handle.describe(rpc_timeout=RPC)
+            return bool(await described.memo_value("rollout", default=None) == task.rollout)
 
-
-async def _works_for(handle: WorkflowHandle[Any, Any], rollout: str) -> bool:
-    described = await handle.describe(rpc_timeout=RPC)
-    return bool(await described.memo_value("rollout") == rollout)
-
-
-def _unreachable(address: str, error: Exception) -> UnreachableError:
-    return UnreachableError(f"the workflow engine at {address} does not answer ({error})", slug="engine-unreachable")
+    @asynccontextmanager
+    async def _answering(self) -> AsyncIterator[None]:
+        """Whatever the engine's trouble is, it is one error; a call that hangs is trouble too."""
+        try:
+            async with asyncio.timeout(2 * RPC.total_seconds()):
+                yield
+        except (RuntimeError, TimeoutError, RPCError) as error:  # RuntimeError: the SDK could not connect
+            detail = f"the workflow engine at {self._address} does not answer ({error})"
+            raise UnreachableError(detail, slug="engine-unreachable") from error

@@ -12,7 +12,8 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Task
 
 
-@workflow.defn(name="Rollback")
+# Any error ends the workflow instead of blocking it: the reconciler starts another.
+@workflow.defn(name="Rollback", failure_exception_types=[Exception])
 class Rollback:
     """The way back of one rollout."""
 

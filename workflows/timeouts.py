@@ -8,6 +8,7 @@ from temporalio.common import RetryPolicy
 HEARTBEAT = timedelta(seconds=5)
 BEAT_EVERY = 1.0  # seconds
 POLL_EVERY = 0.05  # seconds between looks at the store
+LOOK_BACK_EVERY = 0.2  # seconds between surveys of the hosts on their way back, at least
 
 # A forward step reads and writes the store and publishes: fractions of a second. It is tried for ten minutes in
 # all and then the workflow fails; the reconciler starts another, which reads its position anew.
@@ -16,6 +17,9 @@ STEP_IN_ALL = timedelta(minutes=10)
 STEP_RETRY = RetryPolicy(
     initial_interval=timedelta(milliseconds=200), backoff_coefficient=2.0, maximum_interval=timedelta(seconds=10)
 )
+
+# A step that the store did not allow any more is looked at anew; not at once, so that no history grows in a spin.
+ASIDE = timedelta(milliseconds=500)
 
 # Waiting has no end of its own: rings bake for days, approvals for nights. One attempt lasts a day, so that
 # code of a new version takes over within that.

@@ -9,7 +9,8 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Iterator
+from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
 
@@ -24,13 +25,14 @@ from temporalio.worker import Worker
 from rollout.adapters import logs
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.metrics import StoreCollector
-from rollout.adapters.settings import Settings
+from rollout.adapters.settings import Endpoint, Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import open_store
 from rollout.adapters.trust.copies import FolderCopies
 from rollout.adapters.trust.development import refuse_development
 from rollout.adapters.trust.signer import FolderSigner
-from rollout.errors import UnreachableError
+from rollout.errors import SurroundingsError, UnreachableError
+from rollout.operation.advance import Eyes
 from rollout.operation.publisher import Publisher
 from rollout.operation.reconcile import Reconciler
 from rollout.operation.watch import Watch
@@ -41,6 +43,8 @@ from workflows.messages import FORWARD_QUEUE, ROLLBACK_QUEUE
 from workflows.rollback import Rollback
 
 RECONNECT_SECONDS = 1.0
+GRACE_SECONDS = 2  # of activities and of a scrape that is under way
+STOP_SECONDS = 4.0  # a loop that has not ended by then is cancelled
 log = logging.getLogger(__name__)
 
 
@@ -66,7 +70,8 @@ async def _run(settings: Settings) -> int:
     publisher = Publisher(store, clock, FolderSigner(settings.data / "keys"), FolderCopies(settings.data), owner)
     executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
     reconciler = Reconciler(store, clock, executor, owner)
-    _observe(registry, store, watch)
+    _observe(registry, store, watch, reconciler)
+    forward = Forward(store, publisher, Eyes(clock.elapsed))
     back = Back(store, publisher, lambda rollout, _: alarms.labels(rollout).inc())
     try:
         await _together(
@@ -74,7 +79,7 @@ async def _run(settings: Settings) -> int:
             watch.run(stop),
             publisher.run(stop),
             reconciler.run(stop),
-            _serve_workflows(executor, Forward(store, publisher), back, stop),
+            serve_workflows(executor, forward, back, stop),
             _serve_http(settings, registry, stop),
         )
     finally:
@@ -88,15 +93,19 @@ async def _together(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> N
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
     early = not stop.is_set()
     stop.set()
+    _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    for task in late:
+        log.warning("a loop does not end; it is cancelled", extra={"loop": str(task.get_coro())})
+        task.cancel()
     results = await asyncio.gather(*tasks, return_exceptions=True)
-    failures = [result for result in results if isinstance(result, BaseException)]
+    failures = [result for result in results if isinstance(result, Exception)]
     if failures:
         raise failures[0]
     if early:
         raise RuntimeError("a loop of the worker ended by itself")
 
 
-def _observe(registry: CollectorRegistry, store: Store, watch: Watch) -> None:
+def _observe(registry: CollectorRegistry, store: Store, watch: Watch, reconciler: Reconciler) -> None:
     registry.register(StoreCollector(store))
     queued = Gauge("rollout_store_queue_length", "Pieces of work waiting for the store", registry=registry)
     queued.set_function(lambda: store.waiting)
@@ -104,22 +113,29 @@ def _observe(registry: CollectorRegistry, store: Store, watch: Watch) -> None:
     slowest.set_function(lambda: watch.tick_seconds)
     late = Gauge("rollout_judge_rollouts", "Rollouts that this worker judges", registry=registry)
     late.set_function(lambda: len(watch.owned))
+    answering = Gauge("rollout_engine_up", "1 while the workflow engine answers this worker", registry=registry)
+    answering.set_function(lambda: float(reconciler.answering))
+    starts = Gauge("rollout_workflow_starts", "Workflows this worker asked the engine to run", registry=registry)
+    starts.set_function(lambda: reconciler.starts)
 
 
-async def _serve_workflows(executor: Executor, forward: Forward, back: Back, stop: asyncio.Event) -> None:
-    """Serve both task queues; connect again whenever the engine was away."""
+async def serve_workflows(executor: Executor, forward: Forward, back: Back, stop: asyncio.Event) -> None:
+    """Serve both task queues until `stop`; again whenever the engine refused us. Said once, not each second."""
+    told = ""
     while not stop.is_set():
         try:
             client = await executor.client()
             await _run_workers(client, forward, back, stop)
         except (UnreachableError, RuntimeError) as error:
-            log.warning("no engine yet; judging and halting go on", extra={"error": str(error)})
+            if str(error) != told:
+                log.warning("no engine yet; judging and halting go on", extra={"error": str(error)})
+            told = str(error)
             await _sleep(stop, RECONNECT_SECONDS)
 
 
 async def _run_workers(client: Client, forward: Forward, back: Back, stop: asyncio.Event) -> None:
     shared: dict[str, Any] = {
-        "graceful_shutdown_timeout": timedelta(seconds=2),
+        "graceful_shutdown_timeout": timedelta(seconds=GRACE_SECONDS),
         "max_heartbeat_throttle_interval": timedelta(seconds=1),
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),
     }
@@ -146,13 +162,43 @@ async def _serve_http(settings: Settings, registry: CollectorRegistry, stop: asy
         return PlainTextResponse("ok\n")
 
     app = Starlette(routes=[Route("/healthz", healthy), Mount("/metrics", make_asgi_app(registry))])
-    config = uvicorn.Config(app, settings.worker.host, settings.worker.port, log_config=None, access_log=False)
-    server = uvicorn.Server(config)
-    server.install_signal_handlers = lambda: None  # type: ignore[attr-defined]  # our own handlers set `stop`
-    serving = asyncio.create_task(server._serve())  # noqa: SLF001 - `serve` would take the signals over
-    await asyncio.wait([serving, asyncio.create_task(stop.wait())], return_when=asyncio.FIRST_COMPLETED)
+    endpoint = settings.worker
+    config = uvicorn.Config(
+        app,
+        endpoint.host,
+        endpoint.port,
+        log_config=None,
+        access_log=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
+    )
+    server = _Server(config)
+    serving = asyncio.create_task(server.serve(sockets=[_listening(endpoint)]))
+    stopping = asyncio.create_task(stop.wait())
+    await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True
+    stopping.cancel()
     await serving
+
+
+class _Server(uvicorn.Server):
+    """uvicorn without its signal handlers: ours set `stop`."""
+
+    @contextmanager
+    def capture_signals(self) -> Iterator[None]:
+        """Leave the signals alone."""
+        yield
+
+
+def _listening(endpoint: Endpoint) -> socket.socket:
+    """A listening socket; uvicorn's own would end the interpreter where the port is taken."""
+    try:
+        return socket.create_server((endpoint.host, endpoint.port), family=_family(endpoint.host), backlog=128)
+    except OSError as error:
+        raise SurroundingsError(f"the worker cannot listen on {endpoint}: {error}", slug="port") from error
+
+
+def _family(host: str) -> socket.AddressFamily:
+    return socket.AF_INET6 if ":" in host else socket.AF_INET
 
 
 async def _sleep(stop: asyncio.Event, seconds: float) -> None:

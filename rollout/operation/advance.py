@@ -1,14 +1,18 @@
 """The next step of a rollout's forward movement, and taking it: each step is guarded and idempotent.
 
 The workflow asks what is next and does it; whatever it believes, every step reads the store again in its own
-transaction and does nothing that the store does not allow now.
+transaction and does nothing that the store does not allow now. Every step needs a judgement that sees, that this
+process has lately seen move, and that has folded every failure: a dead watch promotes nothing.
 """
 
-from dataclasses import dataclass
+from collections.abc import Callable
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 
+from rollout.admission import JUDGEMENT_LIMIT_SECONDS, SEEING
 from rollout.decision import FORWARD, RING_FROM, RingState, State, Step, sources, target
+from rollout.operation.freshness import Freshness
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ports.store import Transaction
 
@@ -32,49 +36,69 @@ class Move:
     why: str = ""
 
 
-def next_move(tx: Transaction, rollout: str) -> Move:
+@dataclass(frozen=True, slots=True)
+class Eyes:
+    """What this process has seen move. `elapsed`: its own clock, seconds, never jumps."""
+
+    elapsed: Callable[[], float]
+    freshness: Freshness = field(default_factory=Freshness)
+
+    def blindness(self, tx: Transaction, record: RolloutRecord) -> str | None:
+        """Why nothing may go forward on the judgement in force, None if it may."""
+        now, judgement = self.elapsed(), tx.judging.judgement(record.id)
+        if judgement is None or judgement.verdict not in SEEING:
+            return "not judged yet" if judgement is None else judgement.verdict
+        self.freshness.observe(record.id, judgement.counter, now)
+        age = self.freshness.age(record.id, now)
+        if age is None or not age <= max(5 * record.policy.judge.every.total_seconds(), JUDGEMENT_LIMIT_SECONDS):
+            return "no fresh judgement"
+        return "a failure is not judged yet" if tx.events.unfolded_failure(judgement.event, record.id) else None
+
+
+def next_move(tx: Transaction, rollout: str, eyes: Eyes) -> Move:
     """What the store says is next; waiting is the answer to every doubt."""
     record = tx.rollouts.get(rollout)
     if record is None or record.state not in FORWARD:
         return Move(Next.END)
-    ring = next((ring for ring in tx.rollouts.rings(rollout) if ring.state != RingState.PROMOTED), None)
+    rings = tx.rollouts.rings(rollout)
+    ring = next((ring for ring in rings if ring.state != RingState.PROMOTED), None)
+    name = "" if ring is None else ring.name
+    if record.state != State.RUNNING or not rings:
+        return Move(Next.WAIT, name, record.state)
+    why = "frozen" if tx.rollouts.frozen() is not None else eyes.blindness(tx, record)
+    if why is not None:
+        return Move(Next.WAIT, name, why)
     if ring is None:
-        return Move(Next.COMPLETE) if record.state == State.RUNNING else Move(Next.WAIT, why=record.state)
-    if record.state != State.RUNNING:
-        return Move(Next.WAIT, ring.name, record.state)
-    if tx.rollouts.frozen() is not None:
-        return Move(Next.WAIT, ring.name, "frozen")
-    if ring.state == RingState.WAITING:
-        return _opening(tx, record, ring)
-    return _promotion(tx, record, ring)
+        return Move(Next.COMPLETE)
+    return _opening(tx, record, ring) if ring.state == RingState.WAITING else _promotion(tx, record, ring)
 
 
-def open_ring(tx: Transaction, rollout: str, ring: str) -> bool:
+def open_ring(tx: Transaction, rollout: str, ring: str, eyes: Eyes) -> bool:
     """Begin a ring's admission; whether it is open now."""
-    if next_move(tx, rollout) == Move(Next.OPEN, ring):
+    if next_move(tx, rollout, eyes) == Move(Next.OPEN, ring):
         tx.rollouts.move_ring(rollout, ring, RingState.ADMITTING, RING_FROM[RingState.ADMITTING])
         tx.people.record("ring.opened", rollout=rollout, detail={"ring": ring})
     return any(one.name == ring and one.state != RingState.WAITING for one in tx.rollouts.rings(rollout))
 
 
-def promote(tx: Transaction, rollout: str, ring: str) -> bool:
+def promote(tx: Transaction, rollout: str, ring: str, eyes: Eyes) -> bool:
     """Promote a ring whose gates hold now, or ask for the approval that guards it; whether anything changed."""
-    if next_move(tx, rollout) != Move(Next.PROMOTE, ring):
-        return False
     record = tx.rollouts.get(rollout)
-    if record is not None and record.policy.ring(ring).approval is not None:
-        tx.rollouts.move_ring(rollout, ring, RingState.AWAITING_APPROVAL, RING_FROM[RingState.AWAITING_APPROVAL])
+    if record is None or next_move(tx, rollout, eyes) != Move(Next.PROMOTE, ring):
+        return False
+    asks = record.policy.ring(ring).approval is not None
+    to = RingState.AWAITING_APPROVAL if asks else RingState.PROMOTED
+    if not tx.rollouts.move_ring(rollout, ring, to, RING_FROM[to]):
+        return False
+    if asks:
         tx.rollouts.move(rollout, target(Step.ASK), sources(Step.ASK))
-        tx.people.record("ring.awaiting-approval", rollout=rollout, detail={"ring": ring})
-        return True
-    tx.rollouts.move_ring(rollout, ring, RingState.PROMOTED, RING_FROM[RingState.PROMOTED])
-    tx.people.record("ring.promoted", rollout=rollout, detail={"ring": ring})
+    tx.people.record(f"ring.{to}", rollout=rollout, detail={"ring": ring})
     return True
 
 
-def complete(tx: Transaction, rollout: str) -> bool:
-    """Every ring is promoted: the rollout is completed, and judged on until its watch ends."""
-    if next_move(tx, rollout).next is not Next.COMPLETE:
+def complete(tx: Transaction, rollout: str, eyes: Eyes) -> bool:
+    """Every ring is promoted: the rollout is completed, and judged on until its watch ends; whether it changed."""
+    if next_move(tx, rollout, eyes).next is not Next.COMPLETE:
         return False
     tx.people.record("rollout.completed", rollout=rollout)
     return tx.rollouts.move(rollout, target(Step.COMPLETE), sources(Step.COMPLETE))
@@ -85,9 +109,6 @@ def _opening(tx: Transaction, record: RolloutRecord, ring: RingRecord) -> Move:
     opens = record.policy.ring(ring.name).opens
     if opens is not None and not opens.is_open(datetime.fromtimestamp(tx.at, UTC)):
         return Move(Next.WAIT, ring.name, "outside the ring's opening hours")
-    judgement = tx.judging.judgement(record.id)
-    if judgement is None or judgement.verdict not in {"healthy", "inconclusive"}:
-        return Move(Next.WAIT, ring.name, "no judgement that sees" if judgement is None else judgement.verdict)
     tallies = tx.adoptions.tallies(record.id).values()
     unsettled = sum(tally.granted - tally.confirmed - tally.failed - tally.overdue for tally in tallies)
     if unsettled:
@@ -96,11 +117,12 @@ def _opening(tx: Transaction, record: RolloutRecord, ring: RingRecord) -> Move:
 
 
 def _promotion(tx: Transaction, record: RolloutRecord, ring: RingRecord) -> Move:
+    """A ring is promoted out of its bake alone, by a judgement of this very ring."""
     judgement = tx.judging.judgement(record.id)
-    if judgement is None or not judgement.promotable or judgement.verdict != "healthy":
-        return Move(Next.WAIT, ring.name, "gates")
-    if judgement.document.get("ring") != ring.name:
+    if ring.state != RingState.BAKING:
+        return Move(Next.WAIT, ring.name, ring.state)
+    if judgement is None or judgement.document.get("ring") != ring.name:
         return Move(Next.WAIT, ring.name, "not judged yet")
-    if ring.state == RingState.ADMITTING:
-        return Move(Next.WAIT, ring.name, "admitting")
+    if not judgement.promotable or judgement.verdict != "healthy":
+        return Move(Next.WAIT, ring.name, "gates")
     return Move(Next.PROMOTE, ring.name)

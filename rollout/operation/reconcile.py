@@ -17,6 +17,7 @@ from rollout.ports.workflows import Workflows
 
 EVERY_SECONDS = 5.0
 POLL_SECONDS = 0.1
+AGAIN_SECONDS = 0.5  # the old workflow of the product has only just ended, or is about to
 ENGINE_SECONDS = 1.0  # how often the engine is asked; admission needs an answer within 15 s
 ENGINE_BEACON = "engine"
 
@@ -32,7 +33,9 @@ class Reconciler:
     workflows: Workflows
     owner: str
     answering: bool = False
+    starts: int = 0  # workflows that were asked for, running ones included
     _states: dict[str, str] = field(default_factory=dict)
+    _refused: float | None = None  # when a start was refused last, on our own clock
 
     async def run(self, stop: asyncio.Event) -> None:
         """Reconcile until `stop`: each 5 s, and at once when a rollout's state changed."""
@@ -44,9 +47,11 @@ class Reconciler:
                     asked = now
                     await self._ask_engine()
                 seen = await asyncio.to_thread(self.store.version)
-                if self.answering and (now - looked >= EVERY_SECONDS or seen != version):
+                everything = now - looked >= EVERY_SECONDS
+                if self.answering and (everything or seen != version or self._again(now)):
                     version = seen
-                    looked = await self.round(everything=now - looked >= EVERY_SECONDS, looked=looked)
+                    await self.round(everything=everything)
+                    looked = now if everything else looked
             except UnreachableError as error:
                 self._note(answering=False, why=error.detail)
             except RolloutError as error:
@@ -55,24 +60,30 @@ class Reconciler:
                 log.exception("reconciling failed unexpectedly; trying again")
             await asyncio.sleep(POLL_SECONDS)
 
-    async def round(self, *, everything: bool, looked: float) -> float:
-        """Start what is open and was not seen in this state, or `everything`; when everything was looked at last."""
+    async def round(self, *, everything: bool) -> None:
+        """Start what is open and was not started in this state, or `everything`."""
         opened = await asyncio.to_thread(self.store.read, lambda tx: list(tx.rollouts.opened()))
+        self._refused = None
+        started = {}
         for record in opened:
-            if everything or self._states.get(record.id) != record.state:
-                await self._start(record)
-        self._states = {record.id: record.state for record in opened}
-        return self.clock.elapsed() if everything else looked
+            if (not everything and self._states.get(record.id) == record.state) or await self._start(record):
+                started[record.id] = record.state
+        self._states = started
 
-    async def _start(self, record: RolloutRecord) -> None:
-        if record.state in FORWARD:
-            started = await self.workflows.start_forward(record.id, record.product)
-        elif record.state == State.ROLLING_BACK:
-            started = await self.workflows.start_back(record.id, record.product)
-        else:
-            return
-        if not started:
-            log.info("the running workflow works for another rollout; trying again", extra={"rollout": record.id})
+    def _again(self, now: float) -> bool:
+        return self._refused is not None and now - self._refused >= AGAIN_SECONDS
+
+    async def _start(self, record: RolloutRecord) -> bool:
+        """Run what the state asks for; False where the one that runs works for another rollout."""
+        start = self.workflows.start_back if record.state == State.ROLLING_BACK else self.workflows.start_forward
+        if record.state not in (*FORWARD, State.ROLLING_BACK):
+            return True
+        self.starts += 1
+        if await start(record.id, record.product):
+            return True
+        self._refused = self.clock.elapsed()
+        log.info("the running workflow works for another rollout; trying again", extra={"rollout": record.id})
+        return False
 
     async def _ask_engine(self) -> None:
         await self.workflows.answers()

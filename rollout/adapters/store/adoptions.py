@@ -10,6 +10,7 @@ from rollout.adapters.store.schema import adoption, event, member, presence, rol
 from rollout.adapters.store.table import TableFamily
 from rollout.ports.adoption import Adoption, Returning
 from rollout.ports.rollout import Tally
+from rollout.telemetry import ASLEEP, GONE, RETIRED
 
 CHUNK = 2_000  # keys in one statement
 _COUNTS = tuple(Tally.__dataclass_fields__)
@@ -28,7 +29,7 @@ def _returning(row: Row[Any]) -> Returning:
         baseline=row.baseline,
         running=row.runs,
         heard_at=heard,
-        absent=row.absent in {1, 2},
+        absent=row.absent in {ASLEEP, GONE, RETIRED},
         dark=row.dark_at is not None and heard <= row.dark_at,
     )
 
