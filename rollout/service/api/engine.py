@@ -35,7 +35,7 @@ class TemporalEngine:
                 question = DescribeNamespaceRequest(namespace=self._namespace)
                 await client.workflow_service.describe_namespace(question, timeout=self._budget)
         except (RPCError, RuntimeError, TimeoutError) as error:
-            raise _unreachable(f"it does not answer ({_why(error)})") from error
+            raise _unreachable("it does not answer") from error
 
     async def act(self, product: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
         """Send a forward act to the product's rollout workflow; the outcome as data. UnreachableError otherwise."""
@@ -46,11 +46,11 @@ class TemporalEngine:
         except RPCError as error:
             if error.status is RPCStatusCode.NOT_FOUND:
                 raise _unreachable("no workflow runs this rollout yet; a worker starts it within seconds") from error
-            raise _unreachable(f"it does not answer ({_why(error)})") from error
+            raise _unreachable("it does not answer") from error
         except (WorkflowUpdateFailedError, WorkflowUpdateRPCTimeoutOrCancelledError) as error:
-            raise _unreachable(f"the rollout's workflow did not take the act ({_why(error)})") from error
+            raise _unreachable(f"the rollout's workflow did not take the act ({error})") from error
         except (RuntimeError, TimeoutError) as error:
-            raise _unreachable(f"it does not answer ({_why(error)})") from error
+            raise _unreachable("it does not answer") from error
         if not isinstance(outcome, Mapping):
             raise _unreachable("the rollout's workflow answered in another form: is the worker of this version?")
         return outcome
@@ -61,11 +61,6 @@ class TemporalEngine:
         if self._client is None:
             self._client = await Client.connect(self._address, namespace=self._namespace, lazy=True)
         return self._client
-
-
-def _why(error: BaseException) -> str:
-    cause = error.__cause__ or error
-    return str(cause) or type(cause).__name__
 
 
 def _unreachable(detail: str) -> UnreachableError:

@@ -12,7 +12,7 @@ class SightBook:
     """What was seen of the judgements' counters. A counter seen once is given the time it may stand still."""
 
     def __init__(self) -> None:
-        self._seen: dict[str, tuple[int, float, bool]] = {}
+        self._seen: dict[str, tuple[int, float]] = {}
 
     def look(self, tx: Transaction, record: RolloutRecord, elapsed: float) -> Sight:
         """Return the sight of one rollout; `elapsed` is our clock, in seconds."""
@@ -21,7 +21,7 @@ class SightBook:
             return Sight(None, fresh=False)
         known = self._seen.get(record.id)
         if known is None or known[0] != judgement.counter:
-            known = (judgement.counter, elapsed, known is not None)
+            known = (judgement.counter, elapsed)
             self._seen[record.id] = known
         age = max(0.0, elapsed - known[1])
         limit = max(INTERVALS * record.policy.judge.every.total_seconds(), LEAST_SECONDS)
