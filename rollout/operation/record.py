@@ -4,7 +4,7 @@ Most beats change nothing but time; these are compared and noted in bulk. Only t
 """
 
 from array import array
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from enum import Enum
 from typing import Any, NamedTuple
@@ -46,7 +46,7 @@ class Memory:
     generation: int = 0
     maps: frozenset[tuple[str, int]] = frozenset()
 
-    def find(self, tx: Transaction, hosts: Collection[str]) -> Mapping[str, int]:
+    def find(self, tx: Transaction, hosts: Iterable[str]) -> Mapping[str, int]:
         """Integer keys of the known ones; one that has retired since may still be among them."""
         missing = {host for host in hosts if host not in self.keys}
         if missing:
@@ -109,7 +109,7 @@ def _round(
     tx: Transaction, rows: Sequence[Row], indexes: Sequence[int], memory: Memory, told: list[Told]
 ) -> tuple[list[int], list[int]]:
     """Record at most one beat a host: (rows left for later, keys of hosts that were heard)."""
-    known = memory.find(tx, {rows[index].beat.host for index in indexes})
+    known = memory.find(tx, (rows[index].beat.host for index in indexes))
     by_key: dict[int, int] = {}
     later: list[int] = []
     for index in indexes:
@@ -161,9 +161,10 @@ def _fold(tx: Transaction, beats_: Mapping[int, Beat], spoken: Mapping[int, Pres
                 others.append(key)
     if others:
         touched += _fold_others(tx, others, beats_, spoken)
-    tx.hosts.touch(sorted(touched, key=_host) if others else touched)
-    heard = {row[3] for row in touched}
-    return sorted(heard.union(others))
+        touched.sort(key=_host)
+    tx.hosts.touch(touched)
+    heard = [row[3] for row in touched]
+    return sorted({*heard, *others}) if others else heard
 
 
 def _host(row: tuple[int, float, float, int]) -> int:

@@ -24,7 +24,9 @@ from rollout.adapters.settings import Endpoint, Settings
 from rollout.adapters.signature.signer import public_text, sign
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.store.schema import metadata
 from rollout.operation.newcomer import enlist
+from rollout.operation.record import Memory
 from rollout.ports.judging import StoredJudgement
 from rollout.ports.person import TokenRecord
 from rollout.ports.publication import RepositoryRecord
@@ -168,6 +170,27 @@ class World:
                 tx.beacons.move(name, "w")
 
         self.write(work)
+
+    def empty(self) -> None:
+        """As new: only tokens stay."""
+
+        def work(tx: Any) -> None:
+            for table in reversed(metadata.sorted_tables):
+                if table.name not in {"token", "store_clock"}:
+                    tx.connection.execute(table.delete())
+
+        self.write(work)
+        self.desk.memory, self.seqs = Memory(), {}
+        self.desk.freshness._seen.clear()
+        self.desk.keys._known.clear()
+
+    def knows(self, rollout: str = "r1") -> None:
+        """As `sees`, without waiting for the gateway's own look."""
+        self.judge(rollout)
+        now, counter = self.desk.clock.elapsed(), self.store.read(lambda tx: tx.judging.judgement(rollout).counter)
+        for name, value in ((f"judgement/{rollout}", counter), ("engine", 10**6)):
+            self.desk.freshness.observe(name, value - 1, now)
+            self.desk.freshness.observe(name, value, now)
 
     def sees(self, rollout: str = "r1", **change: Any) -> None:
         """Let the gateway see judgement and engine move."""

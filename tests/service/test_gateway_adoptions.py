@@ -1,5 +1,6 @@
 import time
 from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import pytest
 
@@ -8,13 +9,24 @@ from tests.service.gateway_world import NEW, PRODUCT, world
 CONFIRM = {"confirm": {"uptime": "60s", "reboots": 0, "deadline": "30m"}}
 
 
-@pytest.fixture
-def rollout(tmp_path):
-    with world(tmp_path / "data") as found:
-        found.hosts = found.fleet(60)
-        found.start(policy=CONFIRM)
-        found.sees()
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory):
+    with world(tmp_path_factory.mktemp("gateway") / "data") as found:
         yield found
+
+
+@pytest.fixture
+def empty(shared):
+    shared.empty()
+    return shared
+
+
+@pytest.fixture
+def rollout(empty):
+    empty.hosts = empty.fleet(60)
+    empty.start(policy=CONFIRM)
+    empty.knows()
+    return empty
 
 
 def no(reason):
@@ -98,29 +110,27 @@ def test_an_older_rollout_of_the_product_is_superseded_unless_it_was_halted(roll
     assert rollout.ask(rollout.hosts[0]) == no("halted")
 
 
-def test_the_held_out_are_told_so(tmp_path):
-    with world(tmp_path / "data") as found:
-        hosts = found.fleet(30)
-        found.start(upto=1)
-        found.sees()
-        assert {found.ask(host)["reason"] for host in hosts} == {"held-out"}
+def test_the_held_out_are_told_so(empty):
+    hosts = empty.fleet(30)
+    empty.start(upto=1)
+    empty.knows()
+    assert {empty.ask(host)["reason"] for host in hosts} == {"held-out"}
 
 
-def test_nothing_goes_without_judgement_engine_and_folded_failures(tmp_path):
-    with world(tmp_path / "data") as found:
-        host, crashing, *_ = found.fleet(5)
-        found.start()
-        assert found.ask(host)["answer"] == "wait"
-        found.judge()
-        assert found.ask(host)["answer"] == "wait"  # a counter seen once is old
-        found.sees()
-        found.judge(verdict="blind")
-        assert found.ask(host)["answer"] == "wait"
-        found.judge(verdict="healthy")
-        found.send("/v1/crashes", {"host": crashing, "report": "x", "kind": "bugcheck"})
-        assert found.ask(host)["answer"] == "wait"
-        found.judge()
-        assert found.ask(host)["answer"] == "go"
+def test_nothing_goes_without_judgement_engine_and_folded_failures(empty):
+    host, crashing, *_ = empty.fleet(5)
+    empty.start()
+    assert empty.ask(host)["answer"] == "wait"
+    empty.judge()
+    assert empty.ask(host)["answer"] == "wait"  # a counter seen once is old
+    empty.sees()
+    empty.judge(verdict="blind")
+    assert empty.ask(host)["answer"] == "wait"
+    empty.judge(verdict="healthy")
+    empty.send("/v1/crashes", {"host": crashing, "report": "x", "kind": "bugcheck"})
+    assert empty.ask(host)["answer"] == "wait"
+    empty.judge()
+    assert empty.ask(host)["answer"] == "go"
 
 
 def confirm(world_, host, adoption, **change):
@@ -144,7 +154,12 @@ def test_uptime_since_activation_confirms_and_the_slot_comes_back(rollout):
 def test_nobody_confirms_for_another_nor_without_naming_it(rollout):
     host, other = rollout.hosts[:2]
     adoption = rollout.ask(host)["adoption"]
-    for speaker, named, uptime in ((other, adoption, 0.0), (other, adoption, 900.0), (host, None, 0.0), (host, None, 900.0)):
+    for speaker, named, uptime in (
+        (other, adoption, 0.0),
+        (other, adoption, 900.0),
+        (host, None, 0.0),
+        (host, None, 900.0),
+    ):
         beat = rollout.beat(speaker, adoption=named, phase="applied", running={PRODUCT: NEW}, uptime=uptime)
         rollout.signed(speaker, "/v1/beats", beat)
     assert rollout.adoption(adoption).state == "open"
@@ -190,7 +205,9 @@ def test_a_wrong_clock_is_set_right_by_the_signature(rollout):
     host = rollout.hosts[0]
     adoption = rollout.ask(host)["adoption"]
     behind = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(time.time() - 200 + 1))
-    rollout.signed(host, "/v1/crashes", {"host": host, "report": "a", "kind": "bugcheck", "crashed_at": behind}, skew=-200)
+    rollout.signed(
+        host, "/v1/crashes", {"host": host, "report": "a", "kind": "bugcheck", "crashed_at": behind}, skew=-200
+    )
     assert rollout.adoption(adoption).outcome == "crash"
 
 
@@ -205,7 +222,12 @@ def test_live_dumps_and_power_losses_are_kept_and_fail_nothing(rollout):
 
 def test_a_malformed_crash_spoils_its_batch(rollout):
     good = {"host": rollout.hosts[0], "report": "a", "kind": "bugcheck"}
-    for change in ({"kind": "sneeze"}, {"crashed_at": "yesterday"}, {"bugcheck": {"code": 80}}, {"module": {"size": True}}):
+    for change in (
+        {"kind": "sneeze"},
+        {"crashed_at": "yesterday"},
+        {"bugcheck": {"code": 80}},
+        {"module": {"size": True}},
+    ):
         assert rollout.send("/v1/crashes", {"crashes": [good, good | change]}).status_code == 400
     assert rollout.events("crashed") == []
 
@@ -215,7 +237,11 @@ def test_who_is_granted_while_asleep_is_awake(rollout):
     rollout.signed(host, "/v1/beats", rollout.beat(host, sleeping=True))
     assert rollout.ask(host)["answer"] == "go"
     assert rollout.presence(host).absent == 0
-    assert [event.kind.value for event in rollout.events("asleep", "awake", "granted")] == ["asleep", "awake", "granted"]
+    assert [event.kind.value for event in rollout.events("asleep", "awake", "granted")] == [
+        "asleep",
+        "awake",
+        "granted",
+    ]
 
 
 def test_a_shutdown_announced_with_an_open_adoption_is_not_believed(rollout):
@@ -230,13 +256,11 @@ def test_one_adoption_at_a_time(rollout):
     host = rollout.hosts[0]
     adoption = rollout.adoption(rollout.ask(host)["adoption"])
     key = adoption.host
-    from dataclasses import replace
-
     elsewhere = replace(adoption, id="e", rollout="r9", product="other", host=key)
     rollout.write(lambda tx: tx.connection.exec_driver_sql("DELETE FROM adoption"))
     rollout.write(lambda tx: tx.connection.exec_driver_sql(
-        "INSERT INTO rollout SELECT 'r9', 99, 'other', counter, policy_digest, policy, state, state_since, 1, started_by,"
-        " reason, started_at, map_n, salt, strata, first_event, first_beat, revision, 0, stop_reason, stopped_at,"
+        "INSERT INTO rollout SELECT 'r9', 99, 'other', counter, policy_digest, policy, state, state_since, 1,"
+        " started_by, reason, started_at, map_n, salt, strata, first_event, first_beat, revision, 0, stop_reason, stopped_at,"
         " completed_clock, superseded FROM rollout"))  # fmt: skip
     rollout.write(lambda tx: tx.adoptions.grant(elsewhere))
     assert rollout.ask(host)["answer"] == "wait"

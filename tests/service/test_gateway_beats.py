@@ -5,8 +5,8 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
-from rollout.errors import SurroundingsError
 
+from rollout.errors import SurroundingsError
 from tests.service.gateway_world import until, world
 
 
@@ -91,10 +91,13 @@ GOOD = {"host": "h", "boot": "b", "seq": 1, "uptime": 1.0, "running": {}, "phase
     [
         b"", b"{", b"[]", b"null", b'"x"', b"{}", b"\xff\xfe", b"\xef\xbb\xbf{}", b'{"beats": {}}', b'{"beats": [1]}',
         GOOD | {"seq": True}, GOOD | {"seq": 1.0}, GOOD | {"seq": -1}, GOOD | {"seq": 2**63}, GOOD | {"seq": "1"},
-        GOOD | {"uptime": -1}, GOOD | {"uptime": False}, GOOD | {"uptime": float("nan")}, GOOD | {"uptime": float("inf")},
-        GOOD | {"running": {"P": 1}}, GOOD | {"running": {"p": -1}}, GOOD | {"running": {"p": 1.5}}, GOOD | {"running": []},
+        GOOD | {"uptime": -1}, GOOD | {"uptime": False}, GOOD | {"uptime": float("nan")},
+        GOOD | {"uptime": float("inf")},
+        GOOD | {"running": {"P": 1}}, GOOD | {"running": {"p": -1}}, GOOD | {"running": {"p": 1.5}},
+        GOOD | {"running": []},
         GOOD | {"phase": "dancing"}, GOOD | {"phase": None}, GOOD | {"sleeping": 1}, GOOD | {"adoption": 5},
-        GOOD | {"host": ""}, GOOD | {"host": "../x"}, GOOD | {"host": "h" * 65}, GOOD | {"host": "ü"}, GOOD | {"host": None},
+        GOOD | {"host": ""}, GOOD | {"host": "../x"}, GOOD | {"host": "h" * 65}, GOOD | {"host": "ü"},
+        GOOD | {"host": None},
         GOOD | {"boot": "\u0000"}, b'{"host": "\\ud800"}', b'{"x": ' + b"[" * 33 + b"]" * 33 + b"}",
         b'{"x": ' + b"[" * 90_000, json.dumps(GOOD).encode() + b"x",
     ],

@@ -52,10 +52,20 @@ def test_only_enrolment_tokens_enrol(shared):
 
 @pytest.mark.parametrize(
     "change",
-    [{"public_key": "AAAA"}, {"public_key": "?"}, {"host": "a b"}, {"attributes": {}}, {"attributes": {"form": "toaster"}}],
+    [
+        {"public_key": "AAAA"},
+        {"public_key": "?"},
+        {"host": "a b"},
+        {"attributes": {}},
+        {"attributes": {"form": "toaster"}},
+    ],
 )
 def test_malformed_enrolments_are_400(shared, change):
-    good = {"host": "bad", "public_key": "A" * 43 + "=", "attributes": {"os_build": 1, "hardware": "x", "form": "server"}}
+    good = {
+        "host": "bad",
+        "public_key": "A" * 43 + "=",
+        "attributes": {"os_build": 1, "hardware": "x", "form": "server"},
+    }
     assert shared.send("/v1/hosts", good | change, shared.bearer(shared.enroller)).status_code == 400
 
 

@@ -1,0 +1,144 @@
+from collections import Counter
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from policies.load import load
+from rollout.adapters.clock import SystemClock
+from rollout.adapters.store.migrate import migrate, open_store
+from rollout.ports.adoption import Adoption
+from rollout.ports.host import HostRecord, Presence, StoredCrash
+from rollout.ports.rollout import RolloutRecord, Tally
+from rollout.telemetry import RETIRED
+
+POLICY = load({"schema": "rollout.policy/1", "name": "p", "kind": "driver"})
+
+
+@pytest.fixture(scope="module")
+def store(tmp_path_factory):
+    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.sqlite3'}"
+    migrate(url)
+    opened = open_store(url, SystemClock())
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def tx(store):
+    """One transaction that is undone at the end."""
+    connection = store._writer_engine.connect()
+    from rollout.adapters.store.transaction import Transaction
+
+    with connection.begin() as begun:
+        yield Transaction(connection, 1000.0)
+        begun.rollback()
+    connection.close()
+
+
+def host(name, key=b"k"):
+    return HostRecord(0, name, "ed25519", key, {"tags": ["t"]}, "s", 1.0, token="t")
+
+
+def presence(key, **change):
+    return Presence(key, 1, "b", 1.0, "idle", 0, '{"p":1}', None, 1.0)._replace(**change)
+
+
+def test_a_host_is_found_by_id_and_key(tx):
+    key = tx.hosts.enrol(host("a"))
+    assert (
+        tx.hosts.find("a")
+        == tx.hosts.by_key(key)
+        == HostRecord(key, "a", "ed25519", b"k", {"tags": ["t"]}, "s", 1.0, token="t")
+    )
+    assert (tx.hosts.keys(["a", "b"]), tx.hosts.names([key, 99])) == ({"a": key}, {key: "a"})
+
+
+def test_what_a_host_was_told_is_kept_before_and_through_its_beats(tx):
+    key = tx.hosts.enrol(host("a"))
+    tx.hosts.tell({key: '{"p":"canary"}'})
+    assert tx.hosts.presence([key]) == {}
+    assert tx.hosts.all()[0][1] is None
+    tx.hosts.save_presence([presence(key)])
+    tx.hosts.touch([(7, 9.0, 11.0, key)])
+    assert tx.hosts.presence([key]) == {key: presence(key, seq=7, uptime=9.0, at=11.0)}
+    assert tx.hosts.told([key]) == {key: '{"p":"canary"}'}
+
+
+def test_a_retired_host_is_gone_and_says_so(tx):
+    key = tx.hosts.enrol(host("a"))
+    tx.hosts.save_presence([presence(key)])
+    tx.hosts.retire(key)
+    assert (tx.hosts.keys(["a"]), tx.hosts.credentials([key])) == ({}, {})
+    assert tx.hosts.presence([key])[key].absent == RETIRED
+    assert tx.hosts.by_key(key).retired_at == 1000.0
+
+
+def test_a_rekey_forgets_the_key_and_starts_seq_again(tx):
+    key = tx.hosts.enrol(host("a"))
+    tx.hosts.save_presence([presence(key, seq=99)])
+    tx.hosts.rekey(key)
+    assert (tx.hosts.credentials([key]), tx.hosts.presence([key])[key].seq) == ({key: b""}, -1)
+    tx.hosts.set_key(key, "ecdsa-p256-sha256", b"new", "u")
+    assert tx.hosts.credentials([key]) == {key: b"new"}
+
+
+def test_what_hosts_run_is_replaced_whole(tx):
+    a, b = tx.hosts.enrol(host("a")), tx.hosts.enrol(host("b"))
+    tx.hosts.set_running({a: {"p": 1, "q": 2}, b: {"p": 3}})
+    tx.hosts.set_running({a: {"q": 5}})
+    assert (tx.hosts.running("p"), tx.hosts.running("q")) == ({b: 3}, {a: 5})
+
+
+def test_a_report_is_kept_once_and_only_bugchecks_count(tx):
+    a, b = tx.hosts.enrol(host("a")), tx.hosts.enrol(host("b"))
+    assert tx.hosts.keep_crash(StoredCrash(a, "r", "bugcheck", 500.0, {"x": 1}))
+    assert not tx.hosts.keep_crash(StoredCrash(a, "r", "bugcheck", 999.0, {}))
+    assert tx.hosts.keep_crash(StoredCrash(b, "r", "live", 500.0, {}))
+    assert set(tx.hosts.crashed_between(500.0, 501.0)) == {a}
+    assert set(tx.hosts.crashed_between(501.0, 999.0)) == set()
+
+
+def adoption(number, stratum):
+    return Adoption(
+        f"a{number}", "r", number, "p", 2, "canary", stratum, 0, "open", None, False, True, 1000.0, "b", 3
+    )  # fmt: skip
+
+
+ACTS = st.tuples(st.sampled_from(["confirm", "fail", "overdue", "release"]), st.integers(0, 5))
+
+
+@settings(max_examples=40, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@given(st.lists(st.sampled_from("xy"), min_size=1, max_size=6), st.lists(ACTS, max_size=20))
+def test_tallies_are_what_a_recount_gives(tx, strata, acts):
+    tx.connection.exec_driver_sql("SAVEPOINT example")
+    record = RolloutRecord(
+        "r", 1, "p", 2, POLICY, "0" * 64, "running", 0.0, False, "p", "", 0.0, 1, "x", (), 0, 0, 0, None, None, False
+    )  # fmt: skip
+    tx.rollouts.create(record, [])
+    adoptions = [adoption(number, stratum) for number, stratum in enumerate(strata)]
+    assert [tx.adoptions.grant(each) for each in adoptions] == list(range(len(adoptions)))
+    for act, number in acts:
+        each = adoptions[number % len(adoptions)]
+        {
+            "confirm": tx.adoptions.confirm, "fail": lambda it: tx.adoptions.fail(it, "crash"),
+            "overdue": tx.adoptions.mark_overdue, "release": tx.adoptions.release_slot,
+        }[act](each)  # fmt: skip
+    counted = {}
+    for stratum in set(strata):
+        mine = [each for each in tx.adoptions.of_rollout("r") if each.stratum == stratum]
+        states = Counter(each.state for each in mine)
+        counted["canary", stratum] = Tally(
+            len(mine),
+            states["confirmed"],
+            states["failed"],
+            0,
+            sum(each.overdue for each in mine),
+            sum(each.holding for each in mine),
+        )
+        assert all(each.holding for each in mine if each.state == "open")
+        assert not any(each.holding for each in mine if each.state == "confirmed")
+        assert not any(each.overdue for each in mine if each.state != "open")
+    assert tx.adoptions.tallies("r") == counted
+    assert set(tx.adoptions.open_of(range(10))) == {each.host for each in tx.adoptions.of_rollout("r", "open")}
+    tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT example")
