@@ -69,4 +69,5 @@ def demo_command(here: Session, scenario: str, hosts: int | None, seed: int, fas
     """Run the whole service with a simulated fleet, to the end; 0 when it ended as it should."""
     from rollout.service.demo.run import run_demo  # noqa: PLC0415 - brings the whole service
 
-    return run_demo(scenario=scenario, hosts=hosts, seed=seed, fast=fast, json_output=here.screen.json)
+    form_ = {"json_output": here.screen.json, "plain": here.screen.plain}
+    return run_demo(scenario=scenario, hosts=hosts, seed=seed, fast=fast, **form_)

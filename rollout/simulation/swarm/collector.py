@@ -56,9 +56,9 @@ class Collector:
         self._urgent[host.name] = host
 
     def blind(self, blinding: Blinding) -> None:
-        """Stop forwarding the beats of a share of all hosts, from now on."""
-        count = round(len(self._hosts) * blinding.share)
-        self._silenced = {host.name for host in self._chance.sample(self._hosts, count)}
+        """Stop forwarding the beats of a share of the control hosts, from now on."""
+        control = [host for host in self._hosts if host.adoption is None]
+        self._silenced = {host.name for host in self._chance.sample(control, round(len(control) * blinding.share))}
         self._truth.blinded = self._clock.now()
 
     def announce(self, host: SimulatedHost, now: float) -> None:

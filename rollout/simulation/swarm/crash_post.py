@@ -2,6 +2,7 @@
 
 import asyncio
 
+from rollout.adapters.clock import SystemClock
 from rollout.errors import UnreachableError
 from rollout.simulation.swarm.fleet import Member
 from rollout.simulation.swarm.life import Crash
@@ -19,6 +20,7 @@ class CrashPost:
         self._speech = speech
         self._members = members
         self._truth = truth
+        self._clock = SystemClock()
         self._queue: asyncio.Queue[Crash] = asyncio.Queue()
 
     def put(self, crash: Crash) -> None:
@@ -48,6 +50,8 @@ class CrashPost:
             return _PAUSE_SECONDS
         if answer.status < 300:
             self._truth.crashes_accepted += 1
+            if crash.by_fault and self._truth.first_accepted is None:
+                self._truth.first_accepted = self._clock.now()
             return None
         self._truth.troubles[f"crashes {answer.status}"] += 1
         return answer.retry_after or _PAUSE_SECONDS if answer.status >= 500 else None

@@ -54,7 +54,7 @@ class Background:
 
 @dataclass(frozen=True, slots=True)
 class Blinding:
-    """The collector stops forwarding the beats of a share of all hosts, `after_seconds` after the first go."""
+    """The collector stops forwarding the beats of a share of the control hosts, `after_seconds` after the first go."""
 
     share: float = 0.5
     after_seconds: float = 5.0

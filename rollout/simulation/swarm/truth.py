@@ -40,6 +40,8 @@ class Truth:
     last_go: float | None = None
     first_failure: float | None = None
     last_failure: float | None = None
+    first_accepted: float | None = None
+    """When the gateway first took a report of a crash by the fault."""
     last_back: float | None = None
     blinded: float | None = None
 
