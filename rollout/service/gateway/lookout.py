@@ -5,7 +5,6 @@ import logging
 import socket
 from typing import Final
 
-from rollout.errors import RolloutError
 from rollout.operation.standing import ENGINE, judgement_name
 from rollout.ports.store import Transaction
 from rollout.service.gateway.desk import Desk
@@ -61,8 +60,8 @@ class Lookout:
             before = desk.clock.elapsed()
             try:
                 counters = await asyncio.to_thread(desk.store.read, _counters)
-            except RolloutError as error:
-                _LOG.warning("the store could not be read: %s", error.detail)
+            except Exception as error:  # noqa: BLE001 - a blind lookout answers wait; a dead one would for ever
+                _LOG.warning("the store could not be read: %s", error)
             else:
                 for name, counter in counters.items():
                     desk.freshness.observe(name, counter, before)
@@ -80,6 +79,6 @@ class Lookout:
                     future = desk.store.write(lambda tx: tx.beacons.move(f"gateway/{self._name}", self._name))
                     await asyncio.wrap_future(future)
                     self._written = desk.clock.elapsed()
-                except RolloutError as error:
-                    _LOG.warning("the store could not be written: %s", error.detail)
+                except Exception as error:  # noqa: BLE001 - as above
+                    _LOG.warning("the store could not be written: %s", error)
             await asyncio.sleep(ALIVE_SECONDS)
