@@ -227,13 +227,14 @@ def _counts(row: TickRow) -> tuple[object, ...]:
 
 
 def current_ring(tx: Transaction, watched: Watched) -> str:
-    """The ring that is open: the last one that has begun, else the first with hosts."""
+    """The ring in hand: the last one that admits or bakes, else the one of the last tick, else the first with hosts."""
     rings = tx.rollouts.rings(watched.record.id)
-    begun = [ring for ring in rings if ring.state in {"admitting", "baking", "awaiting-approval"}]
+    begun = [ring.name for ring in rings if ring.state in {"admitting", "baking", "awaiting-approval"}]
     if begun:
-        return begun[-1].name
-    done = [ring for ring in rings if ring.state in {"promoted", "halted"} and ring.hosts]
-    return (done[-1] if done else next((r for r in rings if r.hosts), rings[0])).name
+        return begun[-1]
+    if watched.last_tick is not None:
+        return watched.last_tick.ring
+    return next((ring.name for ring in rings if ring.hosts), rings[0].name)
 
 
 def _admitted(watched: Watched, ring: str) -> bool:
