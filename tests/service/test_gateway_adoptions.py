@@ -260,7 +260,7 @@ def test_one_adoption_at_a_time(rollout):
     rollout.write(lambda tx: tx.connection.exec_driver_sql("DELETE FROM adoption"))
     rollout.write(lambda tx: tx.connection.exec_driver_sql(
         "INSERT INTO rollout SELECT 'r9', 99, 'other', counter, policy_digest, policy, state, state_since,"
-        " 1, started_by, reason, started_at, map_n, salt, strata, first_event, first_beat, revision, 0, stop_reason, stopped_at,"
-        " completed_clock, superseded FROM rollout"))  # fmt: skip
+        " 1, started_by, reason, started_at, map_n, salt, strata, first_event, first_beat, revision, 0,"
+        " stop_reason, stopped_at, completed_clock, superseded FROM rollout"))  # fmt: skip
     rollout.write(lambda tx: tx.adoptions.grant(elsewhere))
     assert rollout.ask(host)["answer"] == "wait"
