@@ -98,7 +98,7 @@ def _bake(policy: Policy, ring: Ring, standing: Standing) -> list[Gate]:
         Gate(
             "bake",
             begun is not None and seconds >= least,
-            f"baked {seconds / 3600:.2f} h of {least / 3600:.2f} h",
+            f"baked {_span(seconds)} of {_span(least)}",
         ),
         Gate(
             "host-hours",
@@ -111,6 +111,13 @@ def _bake(policy: Policy, ring: Ring, standing: Standing) -> list[Gate]:
         seen = standing.tick.reboots
         found.append(Gate("reboots", seen >= least_reboots, f"exposed hosts restarted {seen} of {least_reboots} times"))
     return found
+
+
+def _span(seconds: float) -> str:
+    """Write a length of time in the unit that people would use."""
+    if seconds < 120:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
 def _coverage(floor: float, tick: TickRow) -> Gate:
