@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
 from rollout.operation.consequence import consequences
 from rollout.operation.watching import GAP_SECONDS, Watched, enlist
@@ -47,9 +48,11 @@ def tick(tx: Transaction, watched: Watched, around: Surroundings) -> bool:
 
 def _hear(tx: Transaction, watched: Watched, around: Surroundings) -> None:
     interval = watched.record.policy.heartbeat.total_seconds()
-    enlist(tx, watched)
+    fleet = watched.fold.fleet
     for beat, _, hosts in tx.events.heard_after(watched.beat):
-        watched.fold.fleet.hear(hosts, watched.clock, around.elapsed, interval)
+        fleet.hear(hosts, watched.clock, around.elapsed, interval)
+        if (strangers := hosts[fleet.ring[hosts] == NOBODY]).size:
+            enlist(tx, watched, strangers.tolist())
         watched.beat = beat
     if watched.counter % 600 == 0:
         tx.events.forget_heard(tx.at - max(KEEP_HEARD_SECONDS, 4 * watched.record.policy.dark_after.total_seconds()))

@@ -4,6 +4,7 @@ Nothing here is a truth of its own: an owner that fails in the middle of a tick 
 builds another.
 """
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
 from rollout.evidence.fold import EvidenceFold
@@ -37,7 +38,6 @@ class Watched:
     blind: str | None = None
     verdict: str = ""
     mean: float = 1.0  # E-bar at the last tick
-    highest_host: int = 0
     counted_rows: int = 0
     last_tick: TickRow | None = None
     last_tick_elapsed: float = field(default=float("-inf"))
@@ -70,15 +70,14 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float) ->
     return watched
 
 
-def enlist(tx: Transaction, watched: Watched) -> None:
-    """Place members that are not placed yet: everybody at first, later comers at later ticks."""
-    members = tx.rollouts.members(watched.record.id, after=watched.highest_host)
-    if not members:
-        return
+def enlist(tx: Transaction, watched: Watched, hosts: Collection[int] | None = None) -> None:
+    """Place members: everybody (None) at first, later comers when they are first heard."""
     fold = watched.fold
-    places = [fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active) for m in members]
+    places = [
+        fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active)
+        for m in tx.rollouts.members(watched.record.id, hosts)
+    ]
     fold.fleet.place(places, watched.clock, watched.elapsed)
-    watched.highest_host = max(watched.highest_host, members[-1].host)
 
 
 def _header(tx: Transaction, record: RolloutRecord) -> Header:

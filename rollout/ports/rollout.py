@@ -108,8 +108,8 @@ class Rollouts(Protocol):
         """A host's place in a rollout."""
         ...
 
-    def members(self, rollout: str, after: int = 0) -> Sequence[Member]:
-        """Everybody's place, by host key, of keys beyond `after`: later comers have higher keys."""
+    def members(self, rollout: str, hosts: Collection[int] | None = None) -> Sequence[Member]:
+        """The places of these hosts (None: of everybody), by host key; hosts without a place are missing."""
         ...
 
     def move(self, rollout: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:

@@ -227,3 +227,17 @@ def test_stored_evidence_refolds_to_the_stored_judgement(store: Store, clock: Ha
     stored = store.read(lambda tx: tx.judging.judgement(R))
     assert fold.judgement().e == stored.document["e"]["halt"]
     assert fold.judgement().window == stored.window
+
+
+def test_later_comers_are_placed_when_they_are_first_heard_in_any_order(store: Store, clock: HandClock) -> None:
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 1, everyone(store))
+
+    def enlist(host: int) -> Callable[[Transaction], None]:
+        return lambda tx: tx.rollouts.enlist(R, [Member(host, "canary", "desktop", 1, True)])
+
+    for host in (HOSTS + 2, HOSTS + 1):
+        store.write(enlist(host)).result()
+        beat(store, [host])
+        pass_time(store, watch, clock, 0.5, everyone(store))
+        assert watch.owned[R].fold.fleet.members[host]

@@ -12,6 +12,8 @@ from rollout.adapters.store.schema import freeze, member, ring, rollout
 from rollout.adapters.store.table import TableFamily
 from rollout.ports.rollout import OPEN, Freeze, Member, RingRecord, RolloutRecord
 
+CHUNK = 2_000  # keys in one statement
+
 
 @lru_cache(maxsize=64)
 def _policy(document: str) -> Policy:
@@ -88,10 +90,12 @@ class RolloutTable(TableFamily):
         row = self._row(select(member).where(member.c.rollout == rollout_, member.c.host == host))
         return None if row is None else Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active)
 
-    def members(self, rollout_: str, after: int = 0) -> Sequence[Member]:
-        """Everybody's place, by host key, of keys beyond `after`."""
-        mine = (member.c.rollout == rollout_) & (member.c.host > after)
-        rows = self._rows(select(member).where(mine).order_by(member.c.host))
+    def members(self, rollout_: str, hosts: Collection[int] | None = None) -> Sequence[Member]:
+        """The places of these hosts (None: of everybody), by host key."""
+        mine = select(member).where(member.c.rollout == rollout_).order_by(member.c.host)
+        listed = sorted(hosts) if hosts is not None else []
+        chunks = [mine.where(member.c.host.in_(listed[at : at + CHUNK])) for at in range(0, len(listed), CHUNK)]
+        rows = [row for chosen in ([mine] if hosts is None else chunks) for row in self._rows(chosen)]
         return [Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active) for row in rows]
 
     def move(self, rollout_: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:
