@@ -1,0 +1,421 @@
+"""Real engine, store, watch, publisher, reconciler and Temporal workers; hosts are a loop over the store's own door."""
+
+import asyncio
+import os
+import secrets
+import signal
+import subprocess
+import sys
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+from temporalio.client import Client
+
+from policies.document import Policy
+from policies.load import load
+from rollout.adapters.clock import SystemClock
+from rollout.adapters.engine.pin import cache_home
+from rollout.adapters.engine.port import Reservation
+from rollout.adapters.engine.resolve import find
+from rollout.adapters.engine.server import Engine
+from rollout.adapters.settings import Endpoint, Settings
+from rollout.adapters.store.core import Store
+from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.trust.copies import FolderCopies
+from rollout.adapters.trust.development import ensure_development_keys
+from rollout.adapters.trust.signer import FolderSigner
+from rollout.directive.facts import split
+from rollout.operation import admit, crashed, record
+from rollout.operation.advance import Eyes
+from rollout.operation.draft import Wish
+from rollout.operation.freshness import Freshness
+from rollout.operation.publisher import Publisher
+from rollout.operation.reconcile import Reconciler
+from rollout.operation.record import Memory
+from rollout.operation.standing import Watching
+from rollout.operation.start import start
+from rollout.operation.watch import Watch
+from rollout.ports.host import HostRecord
+from rollout.ports.person import TokenRecord
+from rollout.ports.release import ReleaseRecord
+from rollout.release.target import NO_POLICY, TargetFacts
+from rollout.service.up.role import commands
+from rollout.telemetry import Beat, CrashReport
+from workflows.activities import Back, Forward
+from workflows.executor import Executor
+from workflows.worker import serve_workflows
+
+PRODUCT, OLD = "sensor", 7
+HOSTS = 48
+TICK = 0.2
+PROMOTE = {"margin": None, "early_life": "50%"}  # 7 clean survivors show it
+RING = {"first_batch": 5, "budget": 20, "bake": {"min": "300ms", "host_hours": 0, "max": "5m"}, "promote": PROMOTE}
+LAST = {"promote": {"margin": None, "early_life": None}, "bake": {"min": "1500ms", "host_hours": 0, "max": "5m"}}
+APPROVAL = {"role": "approver", "persons": 1, "timeout": "1h"}
+
+
+def policy(approval: dict[str, Any] | None = None, **change: Any) -> Policy:
+    """Three rings within seconds; `approval` guards the first one's promotion."""
+    rings = [
+        {"name": "canary", "size": {"hosts": 9}, "approval": approval, **RING},
+        {"name": "early", "size": {"share": "30%"}, "approval": None, **RING},
+        {"name": "everyone", "size": {"rest": True}, "approval": None, **RING, **LAST},
+    ]
+    told = {
+        "schema": "rollout.policy/1", "name": "quick", "kind": "content", "heartbeat": "300ms", "hold_out": "15%",
+        "confirm": {"uptime": "600ms", "reboots": 0, "deadline": "6s", "overdue": "5s", "dark_after": "2500ms"},
+        "judge": {"every": "200ms"}, "watch": "2s", "lease": "60s", "rings": rings, "on_unhealthy": "rollback",
+        "coverage": {"at_least": "80%", "stale_after": "3s", "blind_limit": "60s"},
+    }  # fmt: skip
+    return load(told | change)
+
+
+def until(holds: Callable[[], Any], seconds: float = 30, what: str = "the condition") -> Any:
+    deadline = time.monotonic() + seconds
+    while not (found := holds()):
+        assert time.monotonic() < deadline, f"{what} never held"
+        time.sleep(0.02)
+    return found
+
+
+class EngineProcess:
+    """A Temporal server that can be killed, restarted on its file, or restarted without it."""
+
+    def __init__(self, folder: Path) -> None:
+        found = find({**os.environ, "TEMPORAL_ADDRESS": ""}, cache_home())
+        if found is None or found.binary is None:
+            pytest.skip("no engine is installed: `rollout engine install`")
+        self._ports = [Reservation.of("127.0.0.1", 0, "engine"), Reservation.of("127.0.0.1", 0, "page")]
+        self.engine = Engine(found.binary, folder, self._ports[0].port, self._ports[1].port)
+        self._process: subprocess.Popen[bytes] | None = None
+        self.start()
+
+    def start(self) -> None:
+        self.engine.clear()
+        with (self.engine.folder / "temporal.log").open("ab") as sink:
+            self._process = subprocess.Popen(self.engine.argv(), stdin=subprocess.DEVNULL, stdout=sink, stderr=sink)
+        assert self.engine.settle(), "the engine does not start"
+
+    def kill(self) -> None:
+        if self._process is not None:
+            self._process.kill()
+            self._process.wait()
+            self._process = None
+
+    def lose(self) -> None:
+        """Its database is gone, as after a change of version."""
+        self.kill()
+        self.engine.database.unlink()
+
+    def close(self) -> None:
+        self.kill()
+        for port in self._ports:
+            port.close()
+
+
+class Worker:
+    """All of a worker process but its HTTP, in a thread of its own; `pieces` names what of it runs."""
+
+    def __init__(self, world: "World", owner: str, *, workflows: bool = True, watch: bool = True) -> None:
+        self._world, self._owner, self._workflows, self._watch = world, owner, workflows, watch
+        self.alarms: list[tuple[str, int]] = []
+        self._stop: asyncio.Event | None = None
+        self._loop: asyncio.AbstractEventLoop | None = None
+        self._failure: BaseException | None = None
+        self._thread = threading.Thread(target=self._main, name=owner)
+        self._thread.start()
+        until(lambda: self._stop is not None or self._failure is not None, 10, "the worker's start")
+
+    def close(self) -> None:
+        if self._loop is not None and self._stop is not None and self._thread.is_alive():
+            self._loop.call_soon_threadsafe(self._stop.set)
+        self._thread.join(15)
+        assert not self._thread.is_alive(), "the worker does not end"
+        if self._failure is not None:
+            raise self._failure
+
+    def _main(self) -> None:
+        try:
+            asyncio.run(self._run())
+        except BaseException as error:  # reported by `close`
+            self._failure = error
+
+    async def _run(self) -> None:
+        world, stop = self._world, asyncio.Event()
+        self._loop, self._stop = asyncio.get_running_loop(), stop
+        store, clock = world.store, world.clock
+        signer, copies = FolderSigner(world.data / "keys"), FolderCopies(world.data)
+        publisher = Publisher(store, clock, signer, copies, self._owner)
+        executor = Executor(world.engine.engine.address, world.engine.engine.namespace)
+        forward = Forward(store, publisher, Eyes(clock.elapsed))
+        back = Back(store, publisher, lambda rollout, attempt: self.alarms.append((rollout, attempt)))
+        loops = [publisher.run(stop), Reconciler(store, clock, executor, self._owner).run(stop)]
+        loops += [Watch(store, clock, self._owner).run(stop)] if self._watch else []
+        loops += [serve_workflows(executor, forward, back, stop)] if self._workflows else []
+        await asyncio.gather(*loops)
+
+
+@dataclass
+class Host:
+    """A simulated host."""
+
+    name: str
+    key: int = 0
+    boot: str = "b1"
+    seq: int = 0
+    born: float = field(default_factory=time.monotonic)
+    running: int = OLD
+    adoption: str | None = None
+    phase: str = "idle"
+    silent: bool = False
+
+
+class Fleet:
+    """Hosts that beat, ask, adopt, crash, die and go back, through the operations the gateway calls."""
+
+    def __init__(self, store: Store, clock: SystemClock) -> None:
+        self.store, self.memory = store, Memory()
+        self.freshness, self.clock = Freshness(), clock
+        self.watching = Watching(self.freshness, clock.elapsed, lambda: secrets.token_hex(8))
+        self.hosts: list[Host] = []
+        self.fate: Callable[[Host], str] = lambda _: "well"
+        self.asking = self.gateway = True
+        self.returning = True
+        self.granted: list[tuple[float, str]] = []
+        self._stop = threading.Event()
+        self._thread = threading.Thread(target=self._run, name="fleet")
+        self.failure: BaseException | None = None
+
+    def enrol(self, count: int) -> None:
+        def work(tx: Any) -> None:
+            told = {"form": "laptop", "os_build": 22631, "hardware": "model-x"}
+            for number in range(count):
+                one = HostRecord(0, f"h-{number:03}", "ed25519", b"k" * 32, told, "laptop-22631-model-x", tx.at)
+                self.hosts.append(Host(one.id, tx.hosts.enrol(one)))
+
+        self.store.write(work).result(10)
+        self._tick()
+        self._thread.start()
+
+    def close(self) -> None:
+        self._stop.set()
+        if self._thread.ident is not None:
+            self._thread.join(10)
+        if self.failure is not None:
+            raise self.failure
+
+    def _run(self) -> None:
+        try:
+            while not self._stop.wait(TICK):
+                self._tick()
+        except BaseException as error:  # reported by `close`
+            self.failure = error
+
+    def _tick(self) -> None:
+        if self.gateway:
+            self.store.write(lambda tx: tx.beacons.move("gateway/g", "g"))
+        self.store.write(lambda tx: record.beats(tx, self._beats(), self.memory, 60)).result(10)
+        now = self.clock.elapsed()
+        beacons, orders = self.store.read(lambda tx: (tx.beacons.all("engine"), self._orders(tx)))
+        for name, (_, _, counter) in beacons.items():
+            self.freshness.observe(name, counter, now)
+        asked = []
+        for host in self.hosts:
+            asked += [] if host.silent else self._obey(host, orders.get(host.key, []))
+        if asked:
+            rows = [admit.Row(question) for _, question in asked]
+            answers = self.store.write(lambda tx: admit.admit(tx, rows, self.memory, self.watching)).result(10)
+            for (host, question), answer in zip(asked, answers, strict=True):
+                if isinstance(answer, admit.Granted):
+                    self._adopt(host, question.release_counter, answer.adoption)
+
+    def _beats(self) -> list[record.Row]:
+        rows = []
+        for host in self.hosts:
+            if not host.silent:
+                host.seq += 1
+                uptime = 1000 + time.monotonic() - host.born
+                rows.append(
+                    record.Row(Beat(host.name, host.boot, host.seq, uptime, {PRODUCT: host.running}, host.phase, host.adoption))  # type: ignore[arg-type]  # noqa: E501
+                )
+        return rows
+
+    def _orders(self, tx: Any) -> dict[int, list[tuple[Any, dict[str, Any], int]]]:
+        """Directives by host key, from what is signed in its ring."""
+        newest = tx.rollouts.newest(PRODUCT)
+        if newest is None:
+            return {}
+        rings = {}
+        for ring in tx.rollouts.rings(newest.id):
+            found = tx.publications.repository(f"director/{ring.name}")
+            if found is not None:
+                version = found.versions["targets"]
+                rings[ring.name] = [(split(path), dict(custom), version) for path, custom in found.directives.items()]
+        return {member.host: rings.get(member.ring, []) for member in tx.rollouts.members(newest.id)}
+
+    def _obey(self, host: Host, orders: list[tuple[Any, dict[str, Any], int]]) -> list[tuple[Host, admit.Question]]:
+        """Go back where told; what to ask before going forward."""
+        asked = []
+        for target, custom, version in orders:
+            if custom["action"] == "rollback":
+                if host.running == custom["withdraws"] and self.returning:
+                    host.running, host.phase = target.release_counter, "idle"
+            elif custom["action"] == "install" and self.asking and host.running < target.release_counter:
+                counter, sha256 = target.release_counter, target.sha256
+                asked.append((host, admit.Question(host.name, PRODUCT, counter, sha256, host.boot, version)))
+        return asked
+
+    def _adopt(self, host: Host, counter: int, adoption: str) -> None:
+        self.granted.append((time.monotonic(), host.name))
+        host.adoption, host.running, host.phase = adoption, counter, "applied"
+        fate = self.fate(host)
+        if fate == "crash":
+            host.boot, host.born = f"b{host.seq}", time.monotonic()
+            report = CrashReport(host.name, secrets.token_hex(8), "bugcheck")
+            self.store.write(lambda tx: crashed.crashes(tx, [crashed.Row(report)], self.memory)).result(10)
+        host.silent = fate == "dark"
+
+
+class World:
+    """One product on one machine; made by `world`."""
+
+    def __init__(self, folder: Path, engine: EngineProcess | None = None) -> None:
+        self.data, self.clock = folder / "data", SystemClock()
+        self.data.mkdir(parents=True)
+        ensure_development_keys(self.data / "keys")
+        self.settings = Settings(data=self.data, supervised=True)
+        migrate(self.settings.database)
+        self.store = open_store(self.settings.database, self.clock)
+        self.engine = engine or EngineProcess(folder / "engine")
+        self.fleet = Fleet(self.store, self.clock)
+        self.workers: list[Worker] = []
+        for name, role in (("ann", "releaser"), ("bob", "approver"), ("eve", "approver"), ("oscar", "operator")):
+            self.person(name, role)
+        self.release(OLD)
+        self.release(OLD + 1)
+        self.fleet.enrol(HOSTS)
+
+    def worker(self, owner: str = "w1", **pieces: bool) -> Worker:
+        self.workers.append(Worker(self, owner, **pieces))
+        return self.workers[-1]
+
+    def process(self, port: int = 0) -> "subprocess.Popen[bytes]":
+        """The real worker as a process of its own."""
+        settings = Settings(
+            data=self.data, worker=Endpoint("127.0.0.1", port), temporal=self.engine.engine.address, supervised=True
+        )
+        told = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
+        with (self.data / "worker.log").open("ab") as sink:
+            return subprocess.Popen([sys.executable, *commands()["worker"][1:]], env=told, stdout=sink, stderr=sink)
+
+    def write(self, work: Callable[[Any], Any]) -> Any:
+        return self.store.write(work).result(10)
+
+    def read(self, work: Callable[[Any], Any]) -> Any:
+        return self.store.read(work)
+
+    def person(self, name: str, role: str) -> None:
+        token = TokenRecord(secrets.token_hex(8), name, role, secrets.token_bytes(32), None, 0, "root", 4e9)
+        self.write(lambda tx: tx.people.add_token(token))
+
+    def release(self, counter: int) -> None:
+        now = datetime.fromtimestamp(self.clock.now(), UTC)
+        facts = TargetFacts(
+            PRODUCT, f"1.{counter}", counter, 0, "content", ("*",), (0, 2**32 - 1), False, NO_POLICY, None, {}, now
+        )
+        manifest = {"hardware": ["*"], "os_builds": [0, 2**32 - 1], "rollback_to": None}
+        made = ReleaseRecord(
+            PRODUCT, counter, f"{counter:064x}", 1000, "1", "content", 0, manifest, facts.to_custom(), 1.0, "ann"
+        )
+        self.write(lambda tx: tx.releases.add(made))
+
+    def start(self, under: Policy | None = None, counter: int = OLD + 1) -> str:
+        salts = (secrets.token_hex(8), secrets.token_hex(8))
+        return start(self.store, Wish(PRODUCT, counter, under or policy(), "try", "ann", salts))
+
+    def record(self, rollout: str) -> Any:
+        return self.read(lambda tx: tx.rollouts.get(rollout))
+
+    def state(self, rollout: str) -> str:
+        return self.record(rollout).state
+
+    def rings(self, rollout: str) -> dict[str, str]:
+        return {ring.name: ring.state for ring in self.read(lambda tx: tx.rollouts.rings(rollout))}
+
+    def audit(self, rollout: str) -> list[str]:
+        return [row.kind for row in self.read(lambda tx: tx.people.audit(rollout))]
+
+    def adoptions(self, rollout: str) -> list[Any]:
+        return list(self.read(lambda tx: tx.adoptions.of_rollout(rollout)))
+
+    def until_state(self, rollout: str, state: str, seconds: float = 40) -> None:
+        try:
+            until(lambda: self.state(rollout) == state, seconds)
+        except AssertionError:
+            judged = self.read(lambda tx: tx.judging.judgement(rollout))
+            said = None if judged is None else judged.document["sentence"]
+            raise AssertionError(f"not {state} but {self.state(rollout)}, {self.rings(rollout)}: {said}") from None
+
+    def act(self, kind: str, person: str, ring: str = "canary", revision: int | None = None) -> dict[str, Any]:
+        """A forward act, sent as the API sends it: an update of the product's workflow."""
+
+        async def send() -> Any:
+            client = await Client.connect(self.engine.engine.address, namespace=self.engine.engine.namespace)
+            told = {"kind": kind, "rollout": newest.id, "ring": ring, "revision": seen, "person": person, "reason": "ok"}
+            return await client.get_workflow_handle(f"rollout-{PRODUCT}").execute_update("act", told)
+
+        newest = self.read(lambda tx: tx.rollouts.newest(PRODUCT))
+        seen = newest.revision if revision is None else revision
+        return asyncio.run(send())
+
+    def agree(self, kind: str, person: str, ring: str = "canary") -> None:
+        """Act at the evidence as it stands, again where it moved meanwhile."""
+        until(lambda: self.act(kind, person, ring)["status"] == 200, 20, f"{kind} by {person}")
+
+    def workflow(self, identity: str) -> str:
+        """Status of the newest run of a workflow."""
+
+        async def describe() -> str:
+            client = await Client.connect(self.engine.engine.address, namespace=self.engine.engine.namespace)
+            found = await client.get_workflow_handle(identity).describe()
+            return "" if found.status is None else found.status.name
+
+        return asyncio.run(describe())
+
+    def engine_seen(self) -> None:
+        """Wait until the engine's beacon moves."""
+        before = self.read(lambda tx: tx.beacons.all("engine"))
+        until(lambda: self.read(lambda tx: tx.beacons.all("engine")) != before, 20, "the engine's beacon")
+
+    def close(self) -> None:
+        try:
+            for worker in self.workers:
+                worker.close()
+            self.fleet.close()
+        finally:
+            self.engine.close()
+            self.store.close()
+
+
+@contextmanager
+def world(folder: Path) -> Iterator[World]:
+    made = World(folder)
+    try:
+        yield made
+    finally:
+        made.close()
+
+
+def terminate(process: "subprocess.Popen[bytes]", how: signal.Signals = signal.SIGTERM) -> float:
+    """End a process; how long it took, seconds."""
+    began = time.monotonic()
+    process.send_signal(how)
+    process.wait(15)
+    return time.monotonic() - began
