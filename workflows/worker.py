@@ -66,7 +66,7 @@ async def _run(settings: Settings) -> int:
     alarms = Counter(
         "rollout_rollback_attempts_failed", "Rollback steps that keep failing", ["rollout"], registry=registry
     )
-    watch = Watch(store, clock, owner)
+    watch = Watch(store, clock, owner, settings.heartbeat_seconds)
     publisher = Publisher(store, clock, FolderSigner(settings.data / "keys"), FolderCopies(settings.data), owner)
     executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
     reconciler = Reconciler(store, clock, executor, owner)

@@ -1,0 +1,1 @@
+"""One file per act: stages and ports, nothing else."""

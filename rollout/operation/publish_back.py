@@ -101,6 +101,6 @@ def _home(ring_map: RingMap, host: HostRecord) -> str | None:
 def _baselines(tx: Transaction, record: RolloutRecord, hosts: Collection[int]) -> dict[int, int | None]:
     """What these hosts ran before, by key."""
     if len(hosts) > FEW:
-        return {member.host: member.baseline for member in tx.rollouts.members(record.id) if member.host in hosts}
+        return {member.host: member.baseline for member in tx.rollouts.members(record.id, hosts)}
     members = (tx.rollouts.member(record.id, host) for host in sorted(hosts))
     return {member.host: member.baseline for member in members if member is not None}

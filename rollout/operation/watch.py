@@ -43,6 +43,7 @@ class Watch:
     store: Store
     clock: Clock
     owner: str
+    heartbeat: float = 60.0  # seconds between beats while no rollout is open
     fresh: Freshness = field(default_factory=Freshness)
     owned: dict[str, Watched] = field(default_factory=dict)
     tick_seconds: float = 0.0  # how long the newest tick took, commit included
@@ -106,7 +107,9 @@ class Watch:
         epoch = self.store.write(lambda tx: tx.judging.take_watch(record.id, self.owner, expected)).result()
         if epoch is None:
             return
-        self.owned[record.id] = self.store.read(lambda tx: begin(tx, record, epoch, self.clock.elapsed()))
+        self.owned[record.id] = self.store.read(
+            lambda tx: begin(tx, record, epoch, self.clock.elapsed(), self.heartbeat)
+        )
         log.info("watching", extra={"rollout": record.id, "epoch": epoch})
 
     def _tick(self, watched: Watched, around: Surroundings) -> None:
@@ -124,6 +127,6 @@ class Watch:
         except RolloutError:
             # What this memory holds may not be what was stored: the next round rebuilds it under the same epoch.
             self.owned[rollout] = self.store.read(
-                lambda tx: begin(tx, watched.record, watched.epoch, self.clock.elapsed())
+                lambda tx: begin(tx, watched.record, watched.epoch, self.clock.elapsed(), self.heartbeat)
             )
             raise

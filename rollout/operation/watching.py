@@ -43,7 +43,7 @@ class Watched:
     last_tick_elapsed: float = field(default=float("-inf"))
 
 
-def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float) -> Watched:
+def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float, heartbeat: float) -> Watched:
     """Stand where the last owner stood: replay events and evidence up to the newest judgement.
 
     Args:
@@ -51,9 +51,10 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float) ->
         record: the rollout.
         epoch: of our ownership.
         elapsed: our own clock, seconds.
+        heartbeat: what hosts were told before this rollout, seconds: their interval until they are answered anew.
     """
     rings = [ring.name for ring in tx.rollouts.rings(record.id)]
-    interval = record.policy.heartbeat.total_seconds()
+    interval = max(heartbeat, record.policy.heartbeat.total_seconds())
     fold = EvidenceFold(record.id, record.product, rings, record.strata, interval)
     header = _header(tx, record)
     watched = Watched(record, epoch, header, fold, Fold(record.policy, header), elapsed, elapsed + interval)

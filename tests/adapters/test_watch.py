@@ -111,7 +111,7 @@ def everyone(store: Store) -> Callable[[], object]:
 
 
 def watch_of(store: Store, clock: HandClock, owner: str = "w1") -> Watch:
-    return Watch(store, clock, owner)
+    return Watch(store, clock, owner, heartbeat=1.0)
 
 
 def state(store: Store) -> str:
