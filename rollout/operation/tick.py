@@ -12,6 +12,7 @@ import numpy as np
 from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
 from rollout.operation.consequence import consequences
+from rollout.operation.record import interval
 from rollout.operation.watching import GAP_SECONDS, Watched, enlist
 from rollout.ports.event import EventKind
 from rollout.ports.judging import StoredJudgement, TickMark
@@ -47,10 +48,10 @@ def tick(tx: Transaction, watched: Watched, around: Surroundings) -> bool:
 
 
 def _hear(tx: Transaction, watched: Watched, around: Surroundings) -> None:
-    interval = watched.record.policy.heartbeat.total_seconds()
+    told = interval(tx, watched.heartbeat)  # as the gateway answers each beat
     fleet = watched.fold.fleet
     for beat, _, hosts in tx.events.heard_after(watched.beat):
-        fleet.hear(hosts, watched.clock, around.elapsed, interval)
+        fleet.hear(hosts, watched.clock, around.elapsed, told)
         if (strangers := hosts[fleet.ring[hosts] == NOBODY]).size:
             enlist(tx, watched, strangers.tolist())
         watched.beat = beat

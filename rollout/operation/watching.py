@@ -29,6 +29,7 @@ class Watched:
     judge: Fold
     elapsed: float
     deadlines_from: float
+    heartbeat: float
     clock: float = 0.0
     event: int = 0
     beat: int = 0
@@ -57,7 +58,7 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float, he
     interval = max(heartbeat, record.policy.heartbeat.total_seconds())
     fold = EvidenceFold(record.id, record.product, rings, record.strata, interval)
     header = _header(tx, record)
-    watched = Watched(record, epoch, header, fold, Fold(record.policy, header), elapsed, elapsed + interval)
+    watched = Watched(record, epoch, header, fold, Fold(record.policy, header), elapsed, elapsed + interval, heartbeat)
     judgement = tx.judging.judgement(record.id)
     enlist(tx, watched)
     _exclude(tx, watched)
