@@ -112,7 +112,8 @@ async def _forward(api: Api, record: RolloutRecord, wish: act.Act, person: Perso
 async def _taken(api: Api, product: str, payload: Mapping[str, Any]) -> Mapping[str, Any]:
     found = await api.engine.act(product, payload)
     if found.get("status") not in {200, 202, *REFUSALS}:
-        raise UnreachableError("the workflow engine: its answer is of another form", slug="engine-unreachable")
+        told = (found.get("problem") or {}).get("detail", "its answer is of another form")
+        raise UnreachableError(f"the workflow engine: {told}", slug="engine-unreachable")
     return found
 
 
