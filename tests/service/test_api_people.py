@@ -114,6 +114,17 @@ def test_no_body_at_all_makes_the_server_fail(here, path, body):
     assert answer.status_code < 500
 
 
+def test_a_keyed_request_is_done_once_and_answered_alike(here):
+    def make(name, key="k1", by="admin"):
+        return here.post("/tokens", {"role": "viewer", "name": name}, headers={"idempotency-key": key}, by=by)
+
+    first, again, other = make("kim"), make("kim"), make("lee")
+    assert (first.status_code, again.json()) == (201, first.json())
+    assert (other.status_code, other.json()["type"]) == (422, "urn:rollout:problem:idempotency-key")
+    assert make("kim", by="other/admin").json() != first.json()
+    assert make("kim", "k2").json() != first.json()
+
+
 def test_unknown_paths_and_methods_are_problems_too(here):
     for method, path, status in (("GET", "/nothing", 404), ("PUT", "/freeze", 405), ("GET", "/rollouts/none", 404)):
         answer = here.call(method, path)

@@ -241,6 +241,36 @@ def test_a_host_that_enrols_while_a_start_is_planned_has_its_place(here, monkeyp
     assert len(here.store.read(lambda tx: tx.rollouts.members(rollout))) == 31
 
 
+def test_a_freeze_while_a_start_is_planned_stops_it(here, monkeypatch):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    planned = starting.draft
+
+    def meanwhile(tx, wish):
+        found = planned(tx, wish)
+        here.post("/freeze", {"reason": "fire"})
+        return found
+
+    monkeypatch.setattr(starting, "draft", meanwhile)
+    assert refused(here) == (409, "frozen")
+    assert here.get("/rollouts") == {"rollouts": []}
+
+
+def test_events_are_followed_to_the_end_and_resumed_without_a_gap(here):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    rollout = here.start(8)
+    here.post(f"/rollouts/{rollout}/pause")
+    here.post(f"/rollouts/{rollout}/halt")
+    told = here.call("GET", f"/rollouts/{rollout}/events")
+    assert told.headers["content-type"].startswith("text/event-stream")
+    kinds = [line.removeprefix("event: ") for line in told.text.splitlines() if line.startswith("event: ")]
+    assert kinds == ["rollout.started", "act.pause", "act.halt"]
+    first = next(line for line in told.text.splitlines() if line.startswith("id: ")).removeprefix("id: ")
+    rest = here.call("GET", f"/rollouts/{rollout}/events", headers={"last-event-id": first})
+    assert rest.text.count("event: ") == 2
+
+
 def test_a_large_fleet_is_enlisted_in_slices_that_no_other_start_can_find(here, monkeypatch):
     monkeypatch.setattr(starting, "AT_ONCE", 20)
     here.fleet(30, running=7)

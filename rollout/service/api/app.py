@@ -10,12 +10,21 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout.errors import RolloutError
-from rollout.service.api import acts, faults, hosts, people, policies, releases, rollouts, status
+from rollout.service.api import acts, events, faults, hosts, people, policies, releases, rollouts, status
 from rollout.service.api.context import Api
+from rollout.service.api.repeat import Repeats
 
 PREFIX: Final = "/api/v1"
 LOOK_SECONDS: Final = 1.0
-ROUTERS: Final = (acts.router, rollouts.router, releases.router, policies.router, people.router, hosts.router)
+ROUTERS: Final = (
+    acts.router,
+    rollouts.router,
+    releases.router,
+    policies.router,
+    people.router,
+    hosts.router,
+    events.router,
+)
 
 
 def create_app(api: Api, *more: APIRouter) -> FastAPI:
@@ -34,6 +43,7 @@ def create_app(api: Api, *more: APIRouter) -> FastAPI:
     app.state.api = api
     faults.install(app)
     app.middleware("http")(_measure(api))
+    app.add_middleware(Repeats, clock=api.clock)
     for router in (*ROUTERS, status.router):
         app.include_router(router, prefix=PREFIX)
     for router in (status.open_router, *more):
