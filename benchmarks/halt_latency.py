@@ -264,7 +264,7 @@ def main() -> None:
         fleet.ended.set()
     finally:
         service.stop()
-        shutil.rmtree(folder, ignore_errors=True) if not os.environ.get("KEEP") else print(folder)
+        shutil.rmtree(folder, ignore_errors=True)
 
 
 if __name__ == "__main__":

@@ -1,0 +1,1 @@
+"""The staged driver-rollout safety orchestrator: pure stages, ports, operations, adapters, services."""

@@ -1,0 +1,1 @@
+"""I/O: the world behind the ports."""
