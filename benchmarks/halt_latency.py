@@ -161,8 +161,8 @@ def start(service: Service, product: str) -> str:
 def grants(service: Service, fleet: Fleet, rollout: str, product: str, sha256: str) -> list[str]:
     """Ask for the canary until five are let go; they then apply."""
     listed = service.rows(
-        "SELECT host.id FROM member JOIN host ON host.key = member.host WHERE rollout = ? AND member.ring != 'held-out' "
-        "AND member.ring = (SELECT name FROM ring WHERE rollout = ? AND position = 0)", rollout, rollout)  # fmt: skip
+        "SELECT host.id FROM member JOIN host ON host.key = member.host WHERE rollout = ? AND member.ring ="
+        " (SELECT name FROM ring WHERE rollout = ? AND position = 0)", rollout, rollout)  # fmt: skip
     went: list[str] = []
 
     def ask() -> bool:
