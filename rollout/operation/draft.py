@@ -17,7 +17,7 @@ from rollout.plan import InventoryHost, Plan
 from rollout.ports.host import HostRecord, Presence
 from rollout.ports.release import ReleaseRecord
 from rollout.ports.rollout import Member, RolloutRecord
-from rollout.ports.store import Transaction
+from rollout.ports.store import Store, Transaction
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,59 +34,87 @@ class Wish:
 
 
 @dataclass(frozen=True, slots=True)
-class Draft:
-    """A rollout that could be started; `found` are the reasons why it may not be now, beyond those raised."""
+class Scene:
+    """What the store said at one moment: the release, the fleet, and the cursors from which events will count.
 
-    wish: Wish
+    `heard_since`: who spoke at or after this, unix seconds, is expected to speak from the start.
+    """
+
     release: ReleaseRecord
     policy: Policy
-    plan: Plan
-    members: Sequence[Member]
-    lint: lint.FleetLint
+    hosts: Sequence[tuple[HostRecord, Presence | None]]
+    running: Mapping[int, int]
+    stored: Sequence[int]
+    heard_since: float
+    map_n: int
     number: int
     first_event: int
     first_beat: int
+
+
+@dataclass(frozen=True, slots=True)
+class Draft:
+    """A rollout that could be started; `hindrances` are the reasons why the world does not allow it now."""
+
+    wish: Wish
+    scene: Scene
+    plan: Plan
+    members: Sequence[Member]
+    lint: lint.FleetLint
     hindrances: tuple[Problem, ...]
 
+    @property
+    def policy(self) -> Policy:
+        """Return the policy as it governs this release."""
+        return self.scene.policy
 
-def draft(tx: Transaction, wish: Wish) -> Draft:
-    """Plan a rollout without starting it.
+
+def draft(store: Store, wish: Wish) -> Draft:
+    """Plan a rollout without starting it; the planning itself holds no transaction.
 
     Raises:
         NotFoundError: no such release or policy.
         InvalidError: `weaker-policy`.
         ConflictError: a host runs what is not stored, or no ring would have a host.
     """
+    scene = store.read(lambda tx: _look(tx, wish))
+    inventory = _inventory(scene)
+    planned = planning.plan(
+        scene.policy,
+        release_facts(scene.release),
+        inventory,
+        scene.stored,
+        salt=wish.salts[0],
+        n=scene.map_n,
+        skip_unstored=wish.skip_unstored,
+    )
+    sizes = {ring.name: ring.eligible for ring in planned.rings}
+    found, hindered = store.read(
+        lambda tx: (
+            lint.judge_policy(tx, scene.policy, sizes, len(inventory), wish.person),
+            hindrances(tx, wish),
+        )
+    )
+    return Draft(wish, scene, planned, _members(scene, planned), found, (*hindered, *_nobody(sizes)))
+
+
+def _look(tx: Transaction, wish: Wish) -> Scene:
     release = tx.releases.get(wish.product, wish.counter)
     if release is None:
         raise NotFoundError(f"{wish.product}/{wish.counter} is not stored; add the release first", slug="no-release")
     policy = _governing(_policy(tx, wish.policy), release)
-    first_event, first_beat = tx.events.last(), tx.events.last_heard()
-    rows = [(record, seen) for record, seen in tx.hosts.all() if record.retired_at is None]
-    heard_since = tx.at - max(3 * policy.heartbeat, policy.dark_after).total_seconds()
-    inventory = _inventory(rows, tx.hosts.running(wish.product), heard_since)
     standing = tx.publications.ring_map(wish.product)
-    planned = planning.plan(
-        policy,
-        release_facts(release),
-        inventory,
-        [each.counter for each in tx.releases.all(wish.product)],
-        salt=wish.salts[0],
-        n=1 if standing is None else standing.n + 1,
-        skip_unstored=wish.skip_unstored,
-    )
-    sizes = {ring.name: ring.eligible for ring in planned.rings}
-    return Draft(
-        wish=wish,
+    return Scene(
         release=release,
         policy=policy,
-        plan=planned,
-        members=_members(rows, planned, heard_since),
-        lint=lint.judge_policy(tx, policy, sizes, len(inventory), wish.person),
+        hosts=[(record, seen) for record, seen in tx.hosts.all() if record.retired_at is None],
+        running=tx.hosts.running(wish.product),
+        stored=[each.counter for each in tx.releases.all(wish.product)],
+        heard_since=tx.at - max(3 * policy.heartbeat, policy.dark_after).total_seconds(),
+        map_n=1 if standing is None else standing.n + 1,
         number=tx.rollouts.next_number(),
-        first_event=first_event,
-        first_beat=first_beat,
-        hindrances=(*hindrances(tx, wish), *_nobody(sizes)),
+        first_event=tx.events.last(),
+        first_beat=tx.events.last_heard(),
     )
 
 
@@ -146,18 +174,18 @@ def _governing(policy: Policy, release: ReleaseRecord) -> Policy:
         raise InvalidError(str(error), slug="weaker-policy", problems=problems) from None
 
 
-def _inventory(
-    rows: Sequence[tuple[HostRecord, Presence | None]], running: Mapping[int, int], heard_since: float
-) -> list[InventoryHost]:
+def _inventory(scene: Scene) -> list[InventoryHost]:
     return [
-        replace(inventory_host(record, running.get(record.key)), heard=seen is not None and seen.at >= heard_since)
-        for record, seen in rows
+        replace(inventory_host(record, scene.running.get(record.key)), heard=_heard(scene, seen))
+        for record, seen in scene.hosts
     ]
 
 
-def _members(
-    rows: Sequence[tuple[HostRecord, Presence | None]], planned: Plan, heard_since: float
-) -> tuple[Member, ...]:
+def _heard(scene: Scene, seen: Presence | None) -> bool:
+    return seen is not None and seen.at >= scene.heard_since
+
+
+def _members(scene: Scene, planned: Plan) -> tuple[Member, ...]:
     undirected = planned.ineligible.keys() | set(planned.unstored)
     return tuple(
         Member(
@@ -166,9 +194,9 @@ def _members(
             stratum=planned.stratum[record.id],
             baseline=planned.baseline[record.id],
             directed=record.id not in undirected,
-            active=seen is not None and seen.at >= heard_since,
+            active=_heard(scene, seen),
         )
-        for record, seen in rows
+        for record, seen in scene.hosts
     )
 
 

@@ -26,7 +26,7 @@ NEWCOMERS = 10_000  # host keys looked at beyond the planned ones
 
 def start(store: Store, wish: Wish) -> str:
     """Start a rollout; its id. Raises what `draft` raises, and InvalidError or ConflictError with what hinders it."""
-    found = store.read(lambda tx: draft(tx, wish))
+    found = draft(store, wish)
     if found.lint.refusals:
         problems = tuple(Problem(each.code, each.detail) for each in found.lint.refusals)
         codes = {each.code for each in problems}
@@ -34,7 +34,7 @@ def start(store: Store, wish: Wish) -> str:
         raise InvalidError(f"the policy is refused: {problems[0].detail}", slug=slug, problems=problems)
     _refuse(found.hindrances)
     newest = max(member.host for member in found.members)
-    identity = f"r{found.number}"
+    identity = f"r{found.scene.number}"
     if len(found.members) > AT_ONCE:
         identity += f"-{wish.salts[1][:8]}"  # slices of a start that fails must never be found by another
         _enlist_slices(store, identity, found.members)
@@ -58,7 +58,10 @@ def _begin(tx: Transaction, found: Draft, identity: str, newest: int) -> None:
     wish = found.wish
     _refuse(hindrances(tx, wish))
     standing = tx.publications.ring_map(wish.product)
-    if tx.rollouts.next_number() != found.number or (0 if standing is None else standing.n) >= found.plan.ring_map.n:
+    if (
+        tx.rollouts.next_number() != found.scene.number
+        or (0 if standing is None else standing.n) >= found.plan.ring_map.n
+    ):
         raise ConflictError("another rollout was started at the same moment; ask again", slug="meanwhile")
     _supersede(tx, wish)
     tx.publications.add_ring_map(found.plan.ring_map)
@@ -77,7 +80,7 @@ def _record(found: Draft, identity: str, at: float) -> RolloutRecord:
     wish = found.wish
     return RolloutRecord(
         id=identity,
-        number=found.number,
+        number=found.scene.number,
         product=wish.product,
         counter=wish.counter,
         policy=found.policy,
@@ -91,8 +94,8 @@ def _record(found: Draft, identity: str, at: float) -> RolloutRecord:
         map_n=found.plan.ring_map.n,
         salt=wish.salts[1],
         strata=found.plan.strata,
-        first_event=found.first_event,
-        first_beat=found.first_beat,
+        first_event=found.scene.first_event,
+        first_beat=found.scene.first_beat,
         revision=0,
         stop_reason=None,
         completed_clock=None,
@@ -117,7 +120,7 @@ def _warranted(found: Draft, at: float) -> Mapping[str, object]:
     """Return the Image target's `custom` with the policy's digest and the default warrant."""
     now = datetime.fromtimestamp(at, UTC).replace(microsecond=0)
     warrant = {ring.name: (Step(now, WHOLE),) for ring in found.policy.rings}
-    facts = TargetFacts.from_custom(found.release.custom)
+    facts = TargetFacts.from_custom(found.scene.release.custom)
     return facts.warranted(digest(found.policy), warrant, now + WARRANT).to_custom()
 
 

@@ -44,6 +44,7 @@ def document(tx: Transaction, record: RolloutRecord, sight: Sight) -> dict[str, 
     """Return the document of one rollout."""
     rings = tx.rollouts.rings(record.id)
     judgement, frozen = tx.judging.judgement(record.id), tx.rollouts.frozen()
+    tallies = tx.adoptions.tallies(record.id)
     told = judgement.document if judgement is not None else {}
     stale = judgement is not None and not record.over and not sight.fresh
     verdict = "inconclusive" if judgement is None else "blind" if stale else judgement.verdict
@@ -62,7 +63,7 @@ def document(tx: Transaction, record: RolloutRecord, sight: Sight) -> dict[str, 
         "e": told.get("e", {"halt": 1.0, "guards": {}}),
         "ratio": told.get("ratio", {"low": None, "high": None}),
         "waiting": waiting(tx, record, rings, told, frozen),
-        "rings": [_ring(ring, tx.adoptions.tallies(record.id), judgement) for ring in rings],
+        "rings": [_ring(ring, tallies, judgement) for ring in rings],
         "started_by": record.started_by,
         "started_at": instant(record.started_at),
         "state_since": instant(record.state_since),

@@ -231,8 +231,8 @@ def test_a_host_that_enrols_while_a_start_is_planned_has_its_place(here, monkeyp
     here.add(7, 8)
     planned = starting.draft
 
-    def late(tx, wish):
-        found = planned(tx, wish)
+    def late(store, wish):
+        found = planned(store, wish)
         here.fleet(1, running=7, prefix="late")
         return found
 
@@ -246,8 +246,8 @@ def test_a_freeze_while_a_start_is_planned_stops_it(here, monkeypatch):
     here.add(7, 8)
     planned = starting.draft
 
-    def meanwhile(tx, wish):
-        found = planned(tx, wish)
+    def meanwhile(store, wish):
+        found = planned(store, wish)
         here.post("/freeze", {"reason": "fire"})
         return found
 

@@ -34,7 +34,7 @@ async def begin(request: Request, person: Releaser, api: Surroundings) -> Respon
     skip = asked.skip_unstored or asked.dry_run  # a dry run lists them
     wish = Wish(product, int(counter), policy, asked.reason, person.name, salts, skip)
     if asked.dry_run:
-        found = await api.run_slow(lambda: api.store.read(lambda tx: draft.document(draft.draft(tx, wish))))
+        found = await api.run_slow(lambda: draft.document(draft.draft(api.store, wish)))
         return JSONResponse(found)
     identity = await api.run_slow(partial(start.start, api.store, wish))
     return JSONResponse({"rollout": identity}, 201)
