@@ -20,12 +20,13 @@ NO_STORE = {"Cache-Control": "no-store"}
 
 @router.get("/version")
 async def running(_person: Anybody, api: Surroundings) -> JSONResponse:
-    """Say which version runs, and whether its keys are development keys."""
+    """Say which version runs, whether its keys are development keys, and where the engine shows itself."""
     try:
         found = version(DISTRIBUTION)
     except PackageNotFoundError:
         found = "unknown"
-    return JSONResponse({"version": found, "api": "v1", "development": api.settings.supervised})
+    told = {"version": found, "api": "v1", "development": api.settings.supervised}
+    return JSONResponse(told | {"temporal_ui": api.settings.temporal_ui})
 
 
 @open_router.get("/healthz")
