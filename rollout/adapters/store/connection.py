@@ -22,10 +22,20 @@ def open_engine(url: str, *, writer: bool) -> Engine:
     """
     if make_url(url).get_backend_name() == "sqlite":
         return _open_sqlite(url, writer=writer)
+    return _open_postgres(url, writer=writer)
+
+
+def _open_postgres(url: str, *, writer: bool) -> Engine:
+    from rollout.adapters.store.postgres import prepare  # noqa: PLC0415 - its driver is an extra
+
     engine = create_engine(url, pool_pre_ping=True)
 
+    @event.listens_for(engine, "connect")
+    def _connect(connection: Any, _record: Any) -> None:
+        prepare(connection)
+
     @event.listens_for(engine, "begin")
-    def _begin_postgres(connection: Connection) -> None:
+    def _begin(connection: Connection) -> None:
         if writer:
             connection.exec_driver_sql(f"SELECT pg_advisory_xact_lock({POSTGRES_WRITE_LOCK})")
         else:

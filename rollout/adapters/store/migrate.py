@@ -1,4 +1,10 @@
-"""Schema versions: only `up` and `serve` migrate; everybody else refuses a version they do not know."""
+"""Schema versions: only `up` and `serve` migrate; everybody else refuses a version they do not know.
+
+The schema package says what the tables are, `migrations/versions` how a database gets there; a test compares
+them. After a change of the schema write the next version, and read it, with
+`.venv/bin/python -m rollout.adapters.store.migrations what changed`. Until the first release, delete
+`0001_first.py` before and give `first` as what changed, then add the INSERT of the clock's row again.
+"""
 
 from pathlib import Path
 
@@ -16,7 +22,8 @@ from rollout.ports.clock import Clock
 _SCRIPTS = Path(__file__).parent / "migrations"
 
 
-def _config() -> Config:
+def alembic_config() -> Config:
+    """Alembic's settings; its `connection` attribute is the caller's to set."""
     config = Config()
     config.set_main_option("script_location", str(_SCRIPTS).replace("%", "%%"))
     return config
@@ -24,7 +31,7 @@ def _config() -> Config:
 
 def known_version() -> str:
     """The schema version this program was written for."""
-    return ScriptDirectory.from_config(_config()).get_current_head() or ""
+    return ScriptDirectory.from_config(alembic_config()).get_current_head() or ""
 
 
 def stored_version(url: str) -> str | None:
@@ -41,7 +48,7 @@ def stored_version(url: str) -> str | None:
 
 def migrate(url: str) -> None:
     """Bring a database to the known version; one process at a time."""
-    known = {script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions()}
+    known = {script.revision for script in ScriptDirectory.from_config(alembic_config()).walk_revisions()}
     engine = open_engine(url, writer=True)
     turnstile = turnstile_for(url)
     try:
@@ -50,7 +57,7 @@ def migrate(url: str) -> None:
             connection.rollback()
             if found is not None and found not in known:
                 raise _unknown(found)
-            config = _config()
+            config = alembic_config()
             config.attributes["connection"] = connection
             command.upgrade(config, "head")
     except DBAPIError as error:

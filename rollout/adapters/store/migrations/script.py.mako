@@ -1,9 +1,8 @@
-"""${message}"""
+"""${message.capitalize()}."""
 
-from alembic import op
 import sqlalchemy as sa
+from alembic import op
 ${imports if imports else ""}
-
 revision = ${repr(up_revision)}
 down_revision = ${repr(down_revision)}
 

@@ -28,7 +28,7 @@ presence = Table(
     Column("phase", String(10), nullable=False),
     Column("absent", Integer, nullable=False),  # 0 here, 1 announced sleep, 2 announced shutdown
     Column("running", Text, nullable=False),  # canonical JSON {product: counter}
-    Column("adoption", String(40)),
+    Column("adoption", String(64)),  # as the host says it
     Column("at", Float, nullable=False),
     Column("told", Text, nullable=False, server_default="{}"),  # rings the host was last told, canonical JSON
 )
@@ -37,7 +37,7 @@ running = Table(
     "running",
     metadata,
     Column("host", Key, primary_key=True, autoincrement=False),
-    Column("product", String(63), primary_key=True),
+    Column("product", String(64), primary_key=True),
     Column("counter", BigInteger, nullable=False),
     Index("running_by_counter", "product", "counter"),
 )

@@ -8,7 +8,7 @@ watch = Table(
     "watch",
     metadata,
     Column("rollout", String(63), primary_key=True),
-    Column("owner", String(64), nullable=False),
+    Column("owner", String(80), nullable=False),  # machine and process
     Column("epoch", Integer, nullable=False),
     Column("counter", Integer, nullable=False),
 )
@@ -51,7 +51,7 @@ beacon = Table(
     "beacon",
     metadata,
     Column("name", String(120), primary_key=True),  # engine, gateway/<id>, lease/<ring>, worker/<id>
-    Column("owner", String(64), nullable=False),
+    Column("owner", String(80), nullable=False),  # machine and process
     Column("epoch", Integer, nullable=False),
     Column("counter", BigInteger, nullable=False),
 )

@@ -1,0 +1,26 @@
+"""What a PostgreSQL connection needs before the store uses it. Imported only where the URL asks for it."""
+
+from typing import Any
+
+from psycopg import Connection
+from psycopg.types.string import StrDumperUnknown
+
+# A writer that waits as long for its turn as on SQLite, and one that stands still while it holds the turn.
+_LIMITS = ("SET lock_timeout = '5s'", "SET idle_in_transaction_session_timeout = '60s'")
+
+
+class TextDumper(StrDumperUnknown):
+    """Text without NUL, which PostgreSQL does not store: one host's beat must not fail its neighbours' commit."""
+
+    def dump(self, obj: str) -> Any:
+        """Give the bytes; U+FFFD stands where NUL stood."""
+        return super().dump(obj.replace("\0", "\N{REPLACEMENT CHARACTER}"))
+
+
+def prepare(connection: "Connection[Any]") -> None:
+    """Set the limits of a new connection, and how it sends text."""
+    connection.adapters.register_dumper(str, TextDumper)
+    connection.autocommit = True
+    for limit in _LIMITS:
+        connection.execute(limit)
+    connection.autocommit = False
