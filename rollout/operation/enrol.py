@@ -1,12 +1,12 @@
-"""Enrol a host, or answer one that is enrolled already."""
+"""Enrol hosts, or answer those that are enrolled already: many in one transaction, each by itself."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 from typing import Any
 
 import msgspec
 
-from rollout.errors import ConflictError, ForbiddenError, UnauthenticatedError
+from rollout.errors import ConflictError, ForbiddenError, RolloutError, UnauthenticatedError
 from rollout.operation.newcomer import rings_of
 from rollout.operation.record import interval
 from rollout.plan import stratum_name
@@ -23,6 +23,14 @@ class Application:
     algorithm: str
     public_key: bytes
     attributes: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One application, and the HMAC of the token that it came with."""
+
+    hmac: bytes
+    application: Application
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,23 +54,52 @@ def bearer(tx: Transaction, hmac: bytes, roles: frozenset[str]) -> TokenRecord:
     return token
 
 
-def enrol(tx: Transaction, hmac: bytes, application: Application, default_interval: float) -> Enrolled:
-    """Enrol once a key; the same host with the same key only replaces its attributes."""
-    token = bearer(tx, hmac, frozenset({"enrol"}))
-    told = application.attributes
+def enrol(tx: Transaction, rows: Sequence[Row], default_interval: float) -> list[Enrolled | RolloutError]:
+    """Answer applications in the order given; of one that is refused, with its error, nothing is kept.
+
+    A host is enrolled once a key; the same host with the same key only replaces its attributes.
+    """
+    answers: dict[int, Enrolled | RolloutError] = {}
+    seconds = interval(tx, default_interval)
+    while len(answers) < len(rows):  # a host's second application needs the outcome of its first
+        left = [index for index in range(len(rows)) if index not in answers]
+        first = {rows[index].application.host: index for index in reversed(left)}
+        answers |= _round(tx, {index: rows[index] for index in sorted(first.values())}, seconds)
+    return [answers[index] for index in range(len(rows))]
+
+
+def _round(tx: Transaction, rows: Mapping[int, Row], seconds: float) -> dict[int, Enrolled | RolloutError]:
+    """Answer at most one application of each host, by index."""
+    known = tx.hosts.find_all([row.application.host for row in rows.values()])
+    answers: dict[int, Enrolled | RolloutError] = {}
+    taken: dict[int, HostRecord] = {}
+    for index, row in rows.items():
+        try:
+            taken[index] = _take(tx, row, known.get(row.application.host))
+        except RolloutError as error:
+            answers[index] = error
+    keys = tx.hosts.enrol_all([record for record in taken.values() if record.id not in known])
+    placed = [record if record.id in known else replace(record, key=keys[record.id]) for record in taken.values()]
+    rings = rings_of(tx, placed)
+    tx.hosts.tell({key: msgspec.json.encode(mine, order="deterministic").decode() for key, mine in rings.items()})
+    for index, record in zip(taken, placed, strict=True):
+        answers[index] = Enrolled(record.id not in known, record.id, record.stratum, seconds, rings[record.key])
+    return answers
+
+
+def _take(tx: Transaction, row: Row, record: HostRecord | None) -> HostRecord:
+    """The host as it is from now on, its key 0 where it is new; what is known already is changed at once."""
+    token, asked = bearer(tx, row.hmac, frozenset({"enrol"})), row.application
+    told = asked.attributes
     stratum = stratum_name(told["form"], told["os_build"], told["hardware"])
-    record = tx.hosts.find(application.host)
     if record is None:
         _use(tx, token)
-        fields = (application.host, application.algorithm, application.public_key, told, stratum)
-        key = tx.hosts.enrol(HostRecord(0, *fields, enrolled_at=tx.at, token=token.id))
-    else:
-        key = _again(tx, record, application, token)
-        tx.hosts.replace_attributes(key, told, stratum)
-    (found,) = tx.hosts.records([key]).values()
-    rings = rings_of(tx, [found])[key]
-    tx.hosts.tell({key: msgspec.json.encode(rings, order="deterministic").decode()})
-    return Enrolled(record is None, application.host, stratum, interval(tx, default_interval), rings)
+        return HostRecord(
+            0, asked.host, asked.algorithm, asked.public_key, told, stratum, enrolled_at=tx.at, token=token.id
+        )
+    key = _again(tx, record, asked, token)
+    tx.hosts.replace_attributes(key, told, stratum)
+    return replace(record, attributes=told, stratum=stratum)
 
 
 def _again(tx: Transaction, record: HostRecord, application: Application, token: TokenRecord) -> int:
@@ -81,7 +118,7 @@ def _again(tx: Transaction, record: HostRecord, application: Application, token:
 
 
 def _use(tx: Transaction, token: TokenRecord) -> None:
-    if not tx.people.use_token(token.id):
+    if token.uses_left is not None and not tx.people.use_token(token.id):
         raise _used_up()
 
 

@@ -62,8 +62,16 @@ class Hosts(Protocol):
         """Public keys of the unretired ones, as stored now; empty bytes after a rekey."""
         ...
 
+    def find_all(self, hosts: Collection[str]) -> Mapping[str, HostRecord]:
+        """Hosts by id; unknown ones are missing."""
+        ...
+
     def enrol(self, host: HostRecord) -> int:
         """Insert (its `key` is ignored): the new key."""
+        ...
+
+    def enrol_all(self, hosts: Sequence[HostRecord]) -> Mapping[str, int]:
+        """Insert new hosts (their `key` is ignored): the new keys by id."""
         ...
 
     def replace_attributes(self, key: int, attributes: Mapping[str, Any], stratum: str) -> None:

@@ -51,6 +51,11 @@ class HostTable(TableFamily):
         row = self._row(select(host).where(host.c.id == host_))
         return None if row is None else _record(row)
 
+    def find_all(self, hosts: Collection[str]) -> Mapping[str, HostRecord]:
+        """Hosts by id; unknown ones are missing."""
+        chosen = (select(host).where(host.c.id.in_(chunk)) for chunk in _chunks(set(hosts)))
+        return {row.id: _record(row) for statement in chosen for row in self._rows(statement)}
+
     def by_key(self, key: int) -> HostRecord | None:
         """A host by its integer key."""
         return self.records([key]).get(key)
@@ -79,8 +84,16 @@ class HostTable(TableFamily):
 
     def enrol(self, record: HostRecord) -> int:
         """Insert (its `key` is ignored): the new key."""
-        fields = {name: getattr(record, name) for name in HostRecord.__dataclass_fields__ if name != "key"}
-        return int(self._connection.execute(insert(host).values(**fields).returning(host.c.key)).scalar_one())
+        return self.enrol_all([record])[record.id]
+
+    def enrol_all(self, records: Sequence[HostRecord]) -> Mapping[str, int]:
+        """Insert new hosts (their `key` is ignored): the new keys by id."""
+        if not records:
+            return {}
+        names = [name for name in HostRecord.__dataclass_fields__ if name != "key"]
+        rows = [{name: getattr(record, name) for name in names} for record in records]
+        stored = self._connection.execute(insert(host).returning(host.c.id, host.c.key), rows)
+        return {row.id: row.key for row in stored}
 
     def replace_attributes(self, key: int, attributes: Mapping[str, Any], stratum: str) -> None:
         """New attributes of a host."""

@@ -27,7 +27,7 @@ def build(desk: Desk) -> Starlette:
 
     @asynccontextmanager
     async def lifespan(_app: Starlette) -> AsyncIterator[None]:
-        loops = [desk.beats.run(), desk.questions.run(), desk.crashes.run(), lookout.run()]
+        loops = [desk.beats.run(), desk.questions.run(), desk.crashes.run(), desk.enrolments.run(), lookout.run()]
         tasks = [asyncio.create_task(loop) for loop in loops]
         try:
             yield

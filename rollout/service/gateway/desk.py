@@ -5,8 +5,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout.adapters.settings import Settings
-from rollout.errors import UnauthenticatedError
-from rollout.operation import admit, crashed, record
+from rollout.errors import RolloutError, UnauthenticatedError
+from rollout.operation import admit, crashed, enrol, record
 from rollout.operation.freshness import Freshness
 from rollout.operation.record import Heard, Memory, Refused, Told
 from rollout.operation.standing import Watching
@@ -16,8 +16,13 @@ from rollout.service.gateway.caller import Caller, Keys, Signer, Tokens
 from rollout.service.gateway.gathering import Gathering, Work
 from rollout.service.gateway.metrics import Metrics
 
-BEATS_PER_COMMIT, QUESTIONS_PER_COMMIT, CRASHES_PER_COMMIT = 2_000, 500, 500
-MOST_BEATS, MOST_QUESTIONS, MOST_CRASHES = 100_000, 20_000, 50_000  # waiting: seconds of work, not minutes
+BEATS_PER_COMMIT, QUESTIONS_PER_COMMIT, CRASHES_PER_COMMIT, ENROLMENTS_PER_COMMIT = 2_000, 500, 500, 500
+MOST_BEATS, MOST_QUESTIONS, MOST_CRASHES, MOST_ENROLMENTS = (
+    100_000,
+    20_000,
+    50_000,
+    20_000,
+)  # waiting: seconds of work, not minutes
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +61,9 @@ class Desk:
         def report(tx: Transaction, rows: Sequence[crashed.Row]) -> list[Refused | None]:
             return crashed.crashes(tx, rows, self.memory)
 
+        def take(tx: Transaction, rows: Sequence[enrol.Row]) -> list[enrol.Enrolled | RolloutError]:
+            return enrol.enrol(tx, rows, self.settings.heartbeat_seconds)
+
         self.beats: Gathering[record.Row, Heard, Told] = Gathering(
             self.store, Work("beats", hear, settle, BEATS_PER_COMMIT, MOST_BEATS), self.metrics
         )
@@ -64,6 +72,9 @@ class Desk:
         )
         self.crashes: Gathering[crashed.Row, list[Refused | None], Refused | None] = Gathering(
             self.store, Work("crashes", report, list, CRASHES_PER_COMMIT, MOST_CRASHES), self.metrics
+        )
+        self.enrolments: Gathering[enrol.Row, list[enrol.Enrolled | RolloutError], enrol.Enrolled | RolloutError] = (
+            Gathering(self.store, Work("enrolments", take, list, ENROLMENTS_PER_COMMIT, MOST_ENROLMENTS), self.metrics)
         )
 
     @property

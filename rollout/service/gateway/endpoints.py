@@ -3,7 +3,6 @@
 Plain ASGI: two thousand signed requests a second leave no room for layers between socket and decoder.
 """
 
-import asyncio
 from collections.abc import Mapping, Sequence
 from typing import Any, ClassVar, Generic, TypeVar
 
@@ -13,8 +12,7 @@ from rollout.adapters.signature import claim as signature
 from rollout.adapters.signature import key as signature_key
 from rollout.admission import No, Reason, Wait
 from rollout.errors import ForbiddenError, RolloutError, UnauthenticatedError
-from rollout.operation import admit, crashed, record
-from rollout.operation.enrol import Application, enrol
+from rollout.operation import admit, crashed, enrol, record
 from rollout.operation.record import Refused
 from rollout.service import problem
 from rollout.service.gateway import body as bodies
@@ -185,9 +183,10 @@ class Hosts(Endpoint):
             path = scope.get("raw_path", b"").decode("latin-1")
             claim.check(signature_key.public_key(raw), "POST", path, sent, desk.clock.now())
         algorithm = "ed25519" if len(raw) == 32 else "ecdsa-p256-sha256"
-        application = Application(said.host, algorithm, raw, msgspec.to_builtins(said.attributes))
-        future = desk.store.write(lambda tx: enrol(tx, digest, application, desk.settings.heartbeat_seconds))
-        enrolled = await asyncio.wrap_future(future)
+        application = enrol.Application(said.host, algorithm, raw, msgspec.to_builtins(said.attributes))
+        (enrolled,) = await desk.enrolments.put([enrol.Row(digest, application)])
+        if isinstance(enrolled, RolloutError):
+            raise enrolled
         desk.metrics.enrolments.inc()
         document = {
             "host": enrolled.host,
