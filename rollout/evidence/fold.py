@@ -100,7 +100,8 @@ class EvidenceFold:
             case EventKind.ASLEEP | EventKind.AWAKE:
                 self.fleet.absent[event.host] = event.kind is EventKind.ASLEEP
             case EventKind.RETIRED:
-                self.fleet.retired[event.host] = True  # its open adoption keeps its slot to the deadline
+                self.fleet.retired[event.host] = True  # its open adoption keeps its slot to the deadline,
+                self.fleet.absent[event.host] = False  # which no sleep puts off: nobody will say that it woke
             case EventKind.REBOOTED:
                 self.reboots += int(self.fleet.granted[event.host])
             case _:
@@ -148,10 +149,14 @@ class EvidenceFold:
         return [self._adoption(course, "failed", at)]
 
     def _failures(self, event: Event, at: float) -> list[Row]:
-        """Guard rows of a crash or of going dark; a host's first failure of each guard makes one."""
+        """Guard rows of a crash or of going dark; a host's first failure of each guard makes one.
+
+        Hosts in neither risk set make none, but are dark all the same: coverage waits for nobody who is.
+        """
         fleet, host = self.fleet, event.host
-        if fleet.ring[host] < HELD_OUT or fleet.excluded[host]:
+        if fleet.ring[host] < HELD_OUT:
             return []
+        counts = not fleet.excluded[host]
         crash = event.kind is EventKind.CRASHED
         own = crash and self.product in event.detail.get("own", ())
         first = {
@@ -160,7 +165,7 @@ class EvidenceFold:
             "dark": not crash and not fleet.darkened[host],
             "own": own and not fleet.own_crashed[host],
         }
-        rows = [self._failure(guard, event, at) for guard, applies in first.items() if applies]
+        rows = [self._failure(guard, event, at) for guard, applies in first.items() if applies and counts]
         fleet.crashed[host] |= crash
         fleet.own_crashed[host] |= own
         fleet.darkened[host] |= not crash

@@ -50,8 +50,9 @@ def tick(tx: Transaction, watched: Watched, around: Surroundings) -> bool:
 def _hear(tx: Transaction, watched: Watched, around: Surroundings) -> None:
     told = interval(tx, watched.heartbeat)  # as the gateway answers each beat
     fleet = watched.fold.fleet
-    for beat, _, hosts in tx.events.heard_after(watched.beat):
-        fleet.hear(hosts, watched.clock, around.elapsed, told)
+    for beat, at, hosts in tx.events.heard_after(watched.beat):
+        waited = max(0.0, tx.at - at)  # a dead worker's backlog is old; a clock that jumped costs one beat of sight
+        fleet.hear(hosts, watched.clock, around.elapsed - waited, told)
         if (strangers := hosts[fleet.ring[hosts] == NOBODY]).size:
             enlist(tx, watched, strangers.tolist())
         watched.beat = beat

@@ -125,7 +125,8 @@ class Watch:
             self.owned.pop(rollout, None)
             log.warning("another worker watches now", extra={"rollout": rollout})
         except RolloutError:
-            # What this memory holds may not be what was stored: the next round rebuilds it under the same epoch.
+            # What this memory holds may not be what was stored: it is rebuilt under the same epoch, or given up.
+            self.owned.pop(rollout, None)
             self.owned[rollout] = self.store.read(
                 lambda tx: begin(tx, watched.record, watched.epoch, self.clock.elapsed(), self.heartbeat)
             )

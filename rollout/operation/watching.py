@@ -4,9 +4,13 @@ Nothing here is a truth of its own: an owner that fails in the middle of a tick 
 builds another.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
 
+import numpy as np
+from numpy.typing import NDArray
+
+from rollout.event import Event, EventKind
 from rollout.evidence.fold import EvidenceFold
 from rollout.evidence.rows import Header, TickRow, parse
 from rollout.judge import Fold
@@ -60,26 +64,31 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float, he
     header = _header(tx, record)
     watched = Watched(record, epoch, header, fold, Fold(record.policy, header), elapsed, elapsed + interval, heartbeat)
     judgement = tx.judging.judgement(record.id)
-    enlist(tx, watched)
+    events = tx.events.after(record.first_event, limit=2**62)
+    enlist(tx, watched, heard=elapsed - _age(tx, record.started_at, judgement, 0.0))
     _exclude(tx, watched)
-    _set_absent(tx, watched)
+    _set_absent(tx, watched, events)
     if judgement is None:
         watched.event, watched.beat = record.first_event, record.first_beat
         return watched
-    _replay_events(tx, watched, judgement)
-    _replay_beats(tx, watched, judgement)
+    _replay(tx, watched, judgement, [event for event in events if event.seq <= judgement.event])
     _replay_evidence(tx, watched)
     return watched
 
 
-def enlist(tx: Transaction, watched: Watched, hosts: Collection[int] | None = None) -> None:
-    """Place members: everybody (None) at first, later comers when they are first heard."""
+def enlist(
+    tx: Transaction, watched: Watched, hosts: Collection[int] | None = None, *, heard: float | None = None
+) -> None:
+    """Place members: everybody (None) at first, later comers when they are first heard.
+
+    `heard`: when those who were active at the start are presumed to have spoken, on our own clock; None: now.
+    """
     fold = watched.fold
     places = [
         fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active)
         for m in tx.rollouts.members(watched.record.id, hosts)
     ]
-    fold.fleet.place(places, watched.clock, watched.elapsed)
+    fold.fleet.place(places, watched.clock, watched.elapsed if heard is None else heard)
 
 
 def _header(tx: Transaction, record: RolloutRecord) -> Header:
@@ -105,41 +114,61 @@ def _exclude(tx: Transaction, watched: Watched) -> None:
         watched.fold.fleet.excluded[host] = True
 
 
-def _set_absent(tx: Transaction, watched: Watched) -> None:
-    """Who is asleep now; events not folded yet only say it again."""
-    for host in tx.hosts.absent():
-        watched.fold.fleet.grow(host)
-        watched.fold.fleet.absent[host] = True
+def _set_absent(tx: Transaction, watched: Watched, events: Sequence[Event]) -> None:
+    """Who was asleep when the rollout began: its events tell the rest.
+
+    `events`: all since then. Asleep now and silent about it since, or heard of first as waking up.
+    """
+    fleet = watched.fold.fleet
+    said: dict[int, EventKind] = {}
+    for event in events:
+        if event.kind in {EventKind.ASLEEP, EventKind.AWAKE}:
+            said.setdefault(event.host, event.kind)
+    asleep = {host for host in tx.hosts.absent() if host not in said}
+    for host in asleep | {host for host, kind in said.items() if kind is EventKind.AWAKE}:
+        fleet.grow(host)
+        fleet.absent[host] = True
 
 
-def _replay_events(tx: Transaction, watched: Watched, judgement: StoredJudgement) -> None:
-    fold, marks = watched.fold, _marks(tx, judgement)
-    events = [e for e in tx.events.after(watched.record.first_event, limit=2**62) if e.seq <= judgement.event]
-    position, clock = 0, 0.0
-    for mark in marks:
-        fold.sleep(max(0.0, mark.clock - clock))
-        clock = mark.clock
-        start = position
-        while position < len(events) and events[position].seq <= mark.event:
-            position += 1
-        fold.take(events[start:position], 0.0, clock)
-    watched.event, watched.clock, watched.counter = judgement.event, judgement.clock, judgement.counter
-
-
-def _replay_beats(tx: Transaction, watched: Watched, judgement: StoredJudgement) -> None:
-    """When each host was last heard. Of a blind judgement nothing is believed: its clock stood still."""
+def _replay(tx: Transaction, watched: Watched, judgement: StoredJudgement, events: Sequence[Event]) -> None:
+    """Hear and fold in the order of the ticks: a beat clears what went dark before it, and nothing after it."""
+    fold = watched.fold
+    log = [row for row in tx.events.heard_after(watched.record.first_beat) if row[0] <= judgement.beat]
     interval = watched.record.policy.heartbeat.total_seconds()
-    marks = _marks(tx, judgement)
-    position = 0
-    for beat, _, hosts in tx.events.heard_after(watched.record.first_beat):
-        if beat > judgement.beat:
-            break
-        while position < len(marks) - 1 and marks[position].beat < beat:
-            position += 1
-        clock = marks[position].clock
-        age = judgement.clock - clock if judgement.verdict != "blind" else float("inf")
-        watched.fold.fleet.hear(hosts, clock, watched.elapsed - age, interval)
-    watched.beat = judgement.beat
+    heard, folded, clock = 0, 0, 0.0
+    for mark in _marks(tx, judgement):
+        while heard < len(log) and log[heard][0] <= mark.beat:
+            _, at, hosts = log[heard]
+            fold.fleet.hear(hosts, mark.clock, watched.elapsed - _age(tx, at, judgement, mark.clock), interval)
+            heard += 1
+        fold.sleep(max(0.0, mark.clock - clock))
+        clock, start = mark.clock, folded
+        while folded < len(events) and events[folded].seq <= mark.event:
+            folded += 1
+        fold.take(events[start:folded], 0.0, clock)
+    if judgement.beat > watched.record.first_beat and (not log or log[0][0] > watched.record.first_beat + 1):
+        _spare_unlogged(watched, log, judgement.clock)
+    watched.event, watched.beat = judgement.event, judgement.beat
+    watched.clock, watched.counter = judgement.clock, judgement.counter
+
+
+def _age(tx: Transaction, at: float, judgement: StoredJudgement | None, clock: float) -> float:
+    """How long ago a beat came, at least, in seconds: by the rollout clock and by the store's, whichever says more.
+
+    Of a blind judgement nothing is believed: its clock stood still.
+    """
+    if judgement is None:
+        return max(0.0, tx.at - at)
+    return max(0.0, tx.at - at, judgement.clock - clock) if judgement.verdict != "blind" else float("inf")
+
+
+def _spare_unlogged(watched: Watched, log: Sequence[tuple[int, float, NDArray[np.int32]]], clock: float) -> None:
+    """Who is not in what is left of the log and was not marked dark was silent through a blindness: begin anew."""
+    fleet = watched.fold.fleet
+    unlogged = fleet.members & ~fleet.dark
+    for _, _, hosts in log:
+        unlogged[hosts] = False
+    fleet.seen[unlogged] = clock
 
 
 def _replay_evidence(tx: Transaction, watched: Watched) -> None:
