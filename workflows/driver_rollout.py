@@ -16,8 +16,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Act, Due, InRing, Outcome, Task
 
 
-# Any error ends the workflow instead of blocking it: the reconciler starts another, which reads its position anew.
-@workflow.defn(name="DriverRollout", failure_exception_types=[Exception])
+@workflow.defn(name="DriverRollout")
 class DriverRollout:
     """Forward movement of one rollout."""
 

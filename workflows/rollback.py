@@ -12,8 +12,7 @@ with workflow.unsafe.imports_passed_through():
     from workflows.messages import Task
 
 
-# Any error ends the workflow instead of blocking it: the reconciler starts another.
-@workflow.defn(name="Rollback", failure_exception_types=[Exception])
+@workflow.defn(name="Rollback")
 class Rollback:
     """The way back of one rollout."""
 

@@ -11,8 +11,9 @@ import signal
 import socket
 from collections.abc import Coroutine, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
+from typing import Any, NoReturn
 
 import uvicorn
 from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
@@ -42,9 +43,10 @@ from workflows.executor import Executor
 from workflows.messages import FORWARD_QUEUE, ROLLBACK_QUEUE
 from workflows.rollback import Rollback
 
+BUILD = "rollout"  # versions need no telling apart: a workflow that does not fit new code is started anew
 RECONNECT_SECONDS = 1.0
 GRACE_SECONDS = 2  # of activities and of a scrape that is under way
-STOP_SECONDS = 4.0  # a loop that has not ended by then is cancelled
+STOP_SECONDS = 3.0  # a loop that has not ended by then is left
 log = logging.getLogger(__name__)
 
 
@@ -74,7 +76,7 @@ async def _run(settings: Settings) -> int:
     forward = Forward(store, publisher, Eyes(clock.elapsed))
     back = Back(store, publisher, lambda rollout, _: alarms.labels(rollout).inc())
     try:
-        await _together(
+        ended = await _together(
             stop,
             watch.run(stop),
             publisher.run(stop),
@@ -84,25 +86,42 @@ async def _run(settings: Settings) -> int:
         )
     finally:
         await asyncio.to_thread(store.close)
-    return 0
+    if not ended.all_of_them:
+        _leave(ended.code)
+    return ended.code
 
 
-async def _together(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> None:
-    """Run loops until `stop`; one that ends before is a defect, and ends the process so that `up` starts it anew."""
+def _leave(code: int) -> NoReturn:
+    """End the process now: the SDK waits for a dead engine longer than anybody waits for us.
+
+    The store is closed, and what the engine was not told it hands to another worker by its timeouts.
+    """
+    logging.shutdown()
+    os._exit(code)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How the loops ended: the exit code, and whether none of them was left behind."""
+
+    code: int
+    all_of_them: bool
+
+
+async def _together(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> _Ended:
+    """Run loops until `stop`. One that ends before is a defect, and ends the process so that `up` starts it anew."""
     tasks = [asyncio.create_task(loop) for loop in loops]
     await asyncio.wait(tasks, return_when=asyncio.FIRST_COMPLETED)
-    early = not stop.is_set()
+    code = 0 if stop.is_set() else 1
     stop.set()
-    _, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
+    ended, late = await asyncio.wait(tasks, timeout=STOP_SECONDS)
     for task in late:
-        log.warning("a loop does not end; it is cancelled", extra={"loop": str(task.get_coro())})
-        task.cancel()
-    results = await asyncio.gather(*tasks, return_exceptions=True)
-    failures = [result for result in results if isinstance(result, Exception)]
-    if failures:
-        raise failures[0]
-    if early:
-        raise RuntimeError("a loop of the worker ended by itself")
+        log.warning("a loop does not end; it is left", extra={"loop": str(task.get_coro())})
+    for task in ended:
+        if (error := task.exception()) is not None:
+            log.error("a loop of the worker failed", exc_info=error)
+            code = 1
+    return _Ended(code, all_of_them=not late)
 
 
 def _observe(registry: CollectorRegistry, store: Store, watch: Watch, reconciler: Reconciler) -> None:
@@ -135,6 +154,10 @@ async def serve_workflows(executor: Executor, forward: Forward, back: Back, stop
 
 async def _run_workers(client: Client, forward: Forward, back: Back, stop: asyncio.Event) -> None:
     shared: dict[str, Any] = {
+        "build_id": BUILD,  # by default the SDK hashes every loaded module, and judging would wait seconds for that
+        # Any error, a history of other code included, ends a workflow instead of blocking it for ever: the
+        # reconciler starts another, which reads its position anew. Not in the definitions: replay must see it.
+        "workflow_failure_exception_types": [Exception],
         "graceful_shutdown_timeout": timedelta(seconds=GRACE_SECONDS),
         "max_heartbeat_throttle_interval": timedelta(seconds=1),
         "sticky_queue_schedule_to_start_timeout": timedelta(seconds=3),

@@ -243,7 +243,9 @@ class Fleet:
                 host.seq += 1
                 uptime = 1000 + time.monotonic() - host.born
                 rows.append(
-                    record.Row(Beat(host.name, host.boot, host.seq, uptime, {PRODUCT: host.running}, host.phase, host.adoption))  # type: ignore[arg-type]  # noqa: E501
+                    record.Row(
+                        Beat(host.name, host.boot, host.seq, uptime, {PRODUCT: host.running}, host.phase, host.adoption)
+                    )  # type: ignore[arg-type]
                 )
         return rows
 
@@ -368,7 +370,14 @@ class World:
 
         async def send() -> Any:
             client = await Client.connect(self.engine.engine.address, namespace=self.engine.engine.namespace)
-            told = {"kind": kind, "rollout": newest.id, "ring": ring, "revision": seen, "person": person, "reason": "ok"}
+            told = {
+                "kind": kind,
+                "rollout": newest.id,
+                "ring": ring,
+                "revision": seen,
+                "person": person,
+                "reason": "ok",
+            }
             return await client.get_workflow_handle(f"rollout-{PRODUCT}").execute_update("act", told)
 
         newest = self.read(lambda tx: tx.rollouts.newest(PRODUCT))
