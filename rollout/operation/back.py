@@ -37,21 +37,18 @@ class Way:
 def survey(tx: Transaction, rollout: str) -> Way:
     """Count the touched hosts by where they stand; only reads."""
     record = tx.rollouts.get(rollout)
-    counts: dict[str, int] = {"back": 0, "on_their_way": 0, "dark": 0, "asleep": 0, "without_baseline": 0}
+    counts: dict[str, int] = {"on_their_way": 0, "dark": 0, "asleep": 0, "without_baseline": 0}
     if record is None:
         return Way(0, 0, 0, 0, 0)
     stopped_at = _stopped_at(tx, record)
     valid = min(LONGEST_VALIDITY_SECONDS, record.policy.confirm.deadline.total_seconds())
     arrived: list[Adoption] = []
     for one in tx.adoptions.returning(rollout):
-        if one.rolled_back:
-            counts["back"] += 1
-        elif _is_back(one, stopped_at, valid):
-            counts["back"] += 1
+        if _is_back(one, stopped_at, valid):
             arrived.append(one.adoption)
         else:
             counts[_standing(one)] += 1
-    return Way(arrived=arrived, **counts)
+    return Way(back=tx.adoptions.touched(rollout) - sum(counts.values()), arrived=arrived, **counts)
 
 
 def mark(tx: Transaction, arrived: Sequence[Adoption]) -> None:
@@ -86,11 +83,12 @@ def _stopped_at(tx: Transaction, record: RolloutRecord) -> float:
 def _is_back(one: Returning, stopped_at: float, valid: float) -> bool:
     """A beat after the stop shows the baseline; of who was never seen to begin, one after its last go ran out.
 
-    A go may have been given again up to the stop, and what was begun on it shows the baseline until it is applied.
+    A go may have been given again up to the stop, and what was begun on it shows the baseline until it is applied:
+    who says that it is applying is waited for, until its adoption fails.
     """
-    if one.baseline is None or one.running != one.baseline:
+    if one.baseline is None or one.running != one.baseline or one.applying:
         return False
-    return one.heard_at > stopped_at + (0.0 if one.began else valid)
+    return one.heard_at > stopped_at + 0.0
 
 
 def _standing(one: Returning) -> str:

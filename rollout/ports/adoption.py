@@ -38,7 +38,7 @@ class Adoption:
 class Returning:
     """A touched host on its way back. `dark`: not heard since it was last marked dark; times are unix seconds.
 
-    `running`: the counter it reports, None for none; `began`: it was seen to apply, or its adoption has an outcome.
+    `running`: the counter it reports, None for none; `applying`: it last said that it applies this adoption.
     """
 
     adoption: Adoption
@@ -47,21 +47,13 @@ class Returning:
     heard_at: float
     absent: bool
     dark: bool
-
-    @property
-    def rolled_back(self) -> bool:
-        """Whether it was marked back already."""
-        return self.adoption.rolled_back
-
-    @property
-    def granted_at(self) -> float:
-        """When it was let go, unix seconds."""
-        return self.adoption.granted_at
+    applying: bool
 
     @property
     def began(self) -> bool:
-        """Whether it is known to have begun."""
-        return self.adoption.state != "open" or self.adoption.applied_boot is not None
+        """Whether it is known to have begun: it was seen to apply, or to fail otherwise than by silence."""
+        mine = self.adoption
+        return mine.applied_boot is not None or (mine.state != "open" and mine.outcome not in {"dark", "deadline"})
 
 
 class Adoptions(Protocol):
@@ -112,7 +104,11 @@ class Adoptions(Protocol):
         ...
 
     def returning(self, rollout: str) -> Sequence[Returning]:
-        """Every touched host with where it stands, in grant order."""
+        """Every touched host that is not marked back, or reports the candidate again, in grant order."""
+        ...
+
+    def touched(self, rollout: str) -> int:
+        """How many hosts were ever let go."""
         ...
 
     def mark_rolled_back(self, adoption: Adoption) -> None:

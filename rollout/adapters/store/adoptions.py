@@ -3,7 +3,7 @@
 from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, select, update
+from sqlalchemy import func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from rollout.adapters.store.schema import adoption, event, member, presence, rollout, running, tally
@@ -31,6 +31,7 @@ def _returning(row: Row[Any]) -> Returning:
         heard_at=heard,
         absent=row.absent in {ASLEEP, GONE, RETIRED},
         dark=row.dark_at is not None and heard <= row.dark_at,
+        applying=row.state == "open" and row.phase == "applying" and row.spoke_of == row.id,
     )
 
 
@@ -110,7 +111,7 @@ class AdoptionTable(TableFamily):
             self._count(failed, outstanding=-1)
 
     def returning(self, rollout_: str) -> Sequence[Returning]:
-        """Every touched host with where it stands, in grant order."""
+        """Every touched host that is not marked back, or reports the candidate again, in grant order."""
         mine = (event.c.rollout == rollout_) & (event.c.kind == "dark")
         darkened = select(event.c.host, func.max(event.c.at).label("at")).where(mine).group_by(event.c.host).subquery()
         runs = (running.c.host == adoption.c.host) & (running.c.product == adoption.c.product)
@@ -122,6 +123,8 @@ class AdoptionTable(TableFamily):
                 running.c.counter.label("runs"),
                 presence.c.at.label("heard_at"),
                 presence.c.absent,
+                presence.c.phase,
+                presence.c.adoption.label("spoke_of"),
                 darkened.c.at.label("dark_at"),
             )
             .join(member, place)
@@ -129,9 +132,14 @@ class AdoptionTable(TableFamily):
             .outerjoin(presence, presence.c.host == adoption.c.host)
             .outerjoin(darkened, darkened.c.host == adoption.c.host)
             .where(adoption.c.rollout == rollout_)
+            .where(or_(adoption.c.rolled_back.is_(False), running.c.counter == adoption.c.counter))
             .order_by(adoption.c.order)
         )
         return [_returning(row) for row in self._rows(chosen)]
+
+    def touched(self, rollout_: str) -> int:
+        """How many hosts were ever let go."""
+        return int(self._scalar(select(rollout.c.orders).where(rollout.c.id == rollout_)) or 0)
 
     def mark_rolled_back(self, back: Adoption) -> None:
         """Its host reports its baseline again."""
