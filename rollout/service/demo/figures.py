@@ -46,6 +46,7 @@ class Ending:
             and (promised.bound is None or self.truth.harmed <= promised.bound)
             and (promised.state != "rolled-back" or (self.truth.harmed > 0 and self.homecoming.astray == 0))
             and (promised.blinding is None or self._untouched)
+            and self._believed
         )
 
     @property
@@ -54,9 +55,18 @@ class Ending:
         promoted = any(ring["hosts"] and ring["state"] == "promoted" for ring in self.found["rings"])
         return not promoted and self.truth.back == 0
 
+    @property
+    def _believed(self) -> bool:
+        """The service believes nobody back who is dead."""
+        claimed = sum(row.detail["back"] for row in self.happenings if row.kind == "rollout.rolled-back")
+        return bool(claimed <= self._exposed - self.truth.dead)
+
+    @property
+    def _exposed(self) -> int:
+        return sum(int(ring["granted"]) for ring in self.found["rings"])
+
     def document(self, hosts: int, seed: int, total: float) -> dict[str, Any]:
         """Return the figures; `total` in seconds. The story and the engine's page are the caller's to add."""
-        rings = self.found["rings"]
         return {
             "scenario": self.scenario.name,
             "hosts": hosts,
@@ -65,8 +75,8 @@ class Ending:
             "state": self.found["state"],
             "verdict": self.found["verdict"],
             "harmed": self.truth.harmed,
-            "exposed": sum(ring["granted"] for ring in rings),
-            "held_out": sum(ring["held_out"] for ring in rings),
+            "exposed": self._exposed,
+            "held_out": sum(ring["held_out"] for ring in self.found["rings"]),
             "baselines": {str(counter): self.homecoming.back.get(counter, 0) for counter in BASELINES},
             "seconds": self._seconds() | {"total": round(total, 3)},
         }

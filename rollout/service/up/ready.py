@@ -11,19 +11,23 @@ from rollout.adapters.settings import Endpoint, Settings
 _SECONDS = 0.5  # for one answer of /readyz; the loop that asks also restarts children
 
 
-def missing(gateway: Endpoint) -> str | None:
-    """Ask the gateway's /readyz, past any proxy; None if it is 200, else what it says is missing."""
-    target = urlsplit(gateway.url)
-    connection = HTTPConnection(target.hostname or gateway.host, target.port, timeout=_SECONDS)
+def missing(settings: Settings) -> str | None:
+    """Ask both doors' /readyz, past any proxy; None if they are 200, else what the first that is not says."""
+    return _missing("gateway", settings.gateway) or _missing("control API", settings.api)
+
+
+def _missing(name: str, door: Endpoint) -> str | None:
+    target = urlsplit(door.url)
+    connection = HTTPConnection(target.hostname or door.host, target.port, timeout=_SECONDS)
     try:
         connection.request("GET", "/readyz")
         answer = connection.getresponse()
         said = answer.read(500).decode("utf-8", errors="replace")
     except (OSError, HTTPException) as error:
-        return f"the gateway does not answer ({error})"
+        return f"the {name} does not answer ({error})"
     finally:
         connection.close()
-    return None if answer.status == 200 else f"the gateway answers {answer.status}: {said}"
+    return None if answer.status == 200 else f"the {name} answers {answer.status}: {said}"
 
 
 def places(settings: Settings) -> Mapping[str, str]:

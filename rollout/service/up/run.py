@@ -43,7 +43,7 @@ def run_up(settings: Settings, *, json_output: bool, roles: Mapping[str, Sequenc
             prepare(settings)
             children = [Child(role, settings.data) for role in _roles(settings, engine, roles or commands())]
             tell = as_json if json_output else as_words
-            Supervisor(children, lambda: missing(settings.gateway), lambda: tell(places(settings)), _say).run()
+            Supervisor(children, lambda: missing(settings), lambda: tell(places(settings)), _say).run()
     except KeyboardInterrupt:  # asked to end before the children ran
         _say("ended before the service ran")
     finally:
