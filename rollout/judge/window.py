@@ -45,6 +45,7 @@ class Pacer:
         self._rank_of = array("q")
         self._five: dict[tuple[str, str], FirstFive] = {}
         self._recent: deque[tuple[float, int]] = deque()
+        self._recent_count = 0
         self._resolved = 0
         self._dark_floor = 0.0
         self.at_once = 0
@@ -102,10 +103,10 @@ class Pacer:
         Dark hosts count while their failed adoptions hold a slot; the more pessimistic of tick and rows is taken.
         """
         while self._recent and self._recent[0][0] <= tick.at - self._deadline:
-            self._recent.popleft()
+            self._recent_count -= self._recent.popleft()[1]
         hours = tick.control_host_hours
         rate = control_dark / hours if hours > 0 else 0.0
-        expected = rate * self._uptime_hours * sum(count for _, count in self._recent)
+        expected = rate * self._uptime_hours * self._recent_count
         holding = self.whole.failed - self._resolved
         self.at_once = max(self.whole.overdue, tick.overdue) + min(tick.dark, holding)
         self.allowed_at_once = self._ring.max_dark + 3.0 * expected
@@ -130,6 +131,7 @@ class Pacer:
         lane.grant(row.count)
         self.whole.grant(row.count)
         self._recent.append((row.at, row.count))
+        self._recent_count += row.count
 
     def _index(self, row: AdoptionRow) -> int:
         """Return the rank of the row's first adoption; the run was granted, in one stratum."""

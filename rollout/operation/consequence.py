@@ -63,10 +63,17 @@ def _pace(tx: Transaction, watched: Watched, judged: Judgement) -> None:
     record, last = watched.record, watched.last_tick
     if record.state == State.RUNNING and last is not None and last.admitted:
         tx.rollouts.move_ring(record.id, last.ring, RingState.BAKING, (RingState.ADMITTING,))
-    if judged.exceeded_max_bake and record.state == State.RUNNING and not judged.promotable:
+    if judged.exceeded_max_bake and record.state == State.RUNNING and not judged.promotable and _bakes(tx, watched):
         _move(tx, watched, Step.HOLD, f"maximum bake passed without promotion; {judged.sentence}")
     if record.state == State.AWAITING_APPROVAL and _unanswered(tx, watched):
         _move(tx, watched, Step.HOLD, "nobody approved within the policy's timeout")
+
+
+def _bakes(tx: Transaction, watched: Watched) -> bool:
+    """Whether the ring that was judged still bakes: a promoted one that waits for the next one's hours does not."""
+    judged = watched.last_tick
+    rings = tx.rollouts.rings(watched.record.id)
+    return judged is not None and any(r.name == judged.ring and r.state == RingState.BAKING for r in rings)
 
 
 def _unanswered(tx: Transaction, watched: Watched) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 
 from rollout.errors import RolloutError, StaleOwnerError
 from rollout.operation.freshness import Freshness
-from rollout.operation.tick import Surroundings, tick
+from rollout.operation.tick import KEEP_HEARD_SECONDS, Surroundings, tick
 from rollout.operation.watching import Watched, begin
 from rollout.ports.clock import Clock
 from rollout.ports.rollout import RolloutRecord
@@ -21,6 +21,7 @@ from rollout.ports.store import Store, Transaction
 POLL_SECONDS = 0.020
 TAKE_OVER_SECONDS = 5.0
 GATEWAY_SECONDS = 5.0
+FORGET_SECONDS = 600.0  # how often the log of who was heard is cut while nothing is rolled out: ticks do it else
 
 log = logging.getLogger(__name__)
 
@@ -47,6 +48,7 @@ class Watch:
     fresh: Freshness = field(default_factory=Freshness)
     owned: dict[str, Watched] = field(default_factory=dict)
     tick_seconds: float = 0.0  # how long the newest tick took, commit included
+    _forgot: float = float("-inf")
 
     async def run(self, stop: asyncio.Event) -> None:
         """Watch until `stop`; a round that fails is logged and tried again."""
@@ -73,6 +75,8 @@ class Watch:
             self.fresh.observe(name, counter, now)
         for rollout, (_, _, counter) in seen.watches.items():
             self.fresh.observe(f"watch/{rollout}", counter, now)
+        if not seen.judged:
+            self._forget(now)
         around = Surroundings(now, gateway=self._gateway_alive(seen, now))
         for record in seen.judged:
             self._own(record, seen, now)
@@ -83,6 +87,11 @@ class Watch:
     def _look(self, tx: Transaction) -> _Seen:
         failing = {name for name, w in self.owned.items() if tx.events.unfolded_failure(w.event, name)}
         return _Seen(tx.rollouts.judged(), tx.judging.watches(), tx.beacons.all("gateway/"), tx.events.last(), failing)
+
+    def _forget(self, now: float) -> None:
+        if now - self._forgot >= FORGET_SECONDS:
+            self._forgot = now
+            self.store.write(lambda tx: tx.events.forget_heard(tx.at - KEEP_HEARD_SECONDS)).result()
 
     def _gateway_alive(self, seen: _Seen, now: float) -> bool:
         ages = [self.fresh.age(name, now) for name in seen.beacons]

@@ -173,3 +173,38 @@ def test_p4_a_host_that_was_marked_back_and_runs_the_candidate_again_is_not_back
     here.apply(2)
     assert here.bodies[2].running == NEW
     assert not here.write(lambda tx: back.finish(tx, R))
+
+
+def test_p3_the_log_of_who_was_heard_does_not_grow_while_nothing_is_rolled_out(here: World) -> None:
+    here.write(lambda tx: tx.rollouts.end(R))
+    here.beat([1])
+    here.clock.move(4_000)
+    here.beat([2])
+    here.step()
+    assert [hosts.tolist() for _, _, hosts in here.read(lambda tx: tx.events.heard_after(0))] == [[2]]
+
+
+def test_p1_a_late_beat_of_a_host_that_died_is_not_its_return(here: World) -> None:
+    """A collector's batch may be on its way while the host loads the candidate, reports its crash and dies."""
+    here.pass_time(3)
+    assert isinstance(here.ask([2])[0], Granted)
+    here.crash(2)
+    here.write(lambda tx: stop.roll_back(tx, R, "ann", "bad"))
+    here.clock.move(0.2)
+    here.beat([2])
+    here.bodies[2].silent = True
+    assert here.read(lambda tx: back.survey(tx, R)).on_their_way == 1
+    here.pass_time(20)
+    way = here.read(lambda tx: back.survey(tx, R))
+    assert (way.back, way.dark) == (0, 1)
+
+
+def test_p4_a_host_that_crashed_unseen_is_back_with_its_first_beat_of_a_new_boot(here: World) -> None:
+    here.pass_time(3)
+    assert isinstance(here.ask([2])[0], Granted)
+    here.crash(2)
+    here.write(lambda tx: stop.roll_back(tx, R, "ann", "bad"))
+    here.bodies[2].boot += 1
+    here.clock.move(0.2)
+    here.beat([2])
+    assert here.read(lambda tx: back.survey(tx, R)).back == 1
