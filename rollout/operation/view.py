@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 
+from policies.duration import format_duration
 from rollout.decision import FORWARD, RingState, State
 from rollout.operation.act import APPROVER, TO_UNFREEZE, current_ring, unfreeze_votes, votes, waiting_ring
 from rollout.ports.judging import StoredJudgement
@@ -108,7 +109,7 @@ def waiting(
         case State.ROLLING_BACK:
             what = "every touched host that is not dark to report its baseline"
         case State.COMPLETED:
-            what = f"the end of its watch of {record.policy.watch}"
+            what = f"the end of its watch of {format_duration(record.policy.watch)}"
         case State.RUNNING:
             ring = current_ring(rings)
             shut = [str(gate["sentence"]) for gate in told.get("gates", ()) if not gate["passed"]]

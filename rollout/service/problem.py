@@ -82,7 +82,9 @@ def document(error: Exception) -> dict[str, Any]:
         "detail": str(error) if known(error) else "the server failed; its log says why",
     }
     problems = getattr(error, "problems", ()) if known(error) else ()
-    if problems or found["status"] == 422:  # INTERFACES section 4: a 422 always carries them
+    if not problems and found["status"] == 422:  # INTERFACES section 4: a 422 always carries them
+        problems = (Problem(name, found["detail"]),)
+    if problems:
         found["problems"] = [{"code": each.code, "detail": each.detail} for each in problems]
     return found
 

@@ -36,6 +36,14 @@ def test_a_halt_is_one_exchange_and_carries_the_token(api, run):
     assert api.heads[0]["Authorization"] == "Bearer s3cret"
 
 
+def test_a_halt_of_what_was_stopped_otherwise_says_what_it_is(api, run):
+    api.on("POST /rollouts/sensor-3/halt", (200, rollout(state="rolling-back")))
+    code, _, err = run("halt", "sensor-3")
+    assert code == 0
+    assert "rolling-back" in err
+    assert "stays" not in err
+
+
 def test_a_product_stands_for_its_newest_rollout(api, run):
     api.on(
         "GET /rollouts",

@@ -50,8 +50,11 @@ def test_every_command_below_a_group_takes_json():
 
 def test_evidence_is_judged_again_without_a_server(run, tmp_path):
     (tmp_path / "e").write_text(HEADER + CRASH.format(seq=1, left=5) + CRASH.format(seq=2, left=4))
-    code, out, _ = run("judge", "e", "--policy", "driver", "--json")
+    code, out, err = run("judge", "e", "--policy", "driver", "--json")
     found = json.loads(out)
+    keys = {"rollout", "verdict", "halt_at", "pause_at", "promote_at", "e", "window", "ratio", "rows"}
+    assert set(found) == keys | {"schema"}
+    assert "harm reached" in err
     assert (code, found["schema"], found["rollout"], found["rows"]) == (0, "rollout.verdict/1", "r1", 3)
     assert (found["verdict"], found["halt_at"]) == ("unhealthy", 2.5)
 
@@ -105,6 +108,21 @@ def test_a_host_check_that_refuses_is_one_document_and_1(run, tmp_path):
 def test_a_time_without_an_offset_is_a_usage_error(run, tmp_path):
     where = ["--state", tmp_path, "--director", "http://x/", "--image", "http://x/", "--ring", "r"]
     assert run("host", "check", *where, "--now", "2026-11-22T09:00:00")[0] == 2
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("up", "--api", "nowhere"),
+        ("up", "--heartbeat", "soon"),
+        ("start", "sensor", "--policy", "demo", "--reason", "x"),
+        ("start", "sensor/-1", "--policy", "demo", "--reason", "x"),
+    ],
+)
+def test_an_argument_of_another_form_is_a_usage_error(run, tmp_path, monkeypatch, arguments):
+    monkeypatch.setenv("ROLLOUT_DATA", str(tmp_path / "data"))
+    assert run(*arguments)[0] == 2
+    assert not (tmp_path / "data").exists()
 
 
 def test_a_version_needs_no_server(run):

@@ -61,6 +61,13 @@ def test_no_number_is_ever_cut_and_no_line_is_longer_than_the_terminal(width, co
     assert sorted(numbers) == sorted(f"{r[c]:,}" for r in rings for c in view.COUNTS)
 
 
+def test_what_is_over_is_not_said_to_lack_beats(api, run):
+    api.on("GET /rollouts/sensor-3", (200, rollout(state="rolled-back", over=True, data_age=None)))
+    _, out, _ = run("get", "sensor-3")
+    assert "judged no more" in out
+    assert "no beat" not in out
+
+
 def test_text_from_elsewhere_cannot_drive_the_terminal(api, run):
     hostile = "ok\x1b[2J\x1b]0;owned\x07\r\u202eevil"
     api.on("GET /rollouts/sensor-3", (200, rollout(sentence=hostile, reason=hostile, rollout=hostile)))

@@ -40,7 +40,8 @@ def test_a_message_too_large_or_in_an_unknown_coding_has_its_own_status():
 
 
 def test_a_422_always_carries_its_list():
-    assert problem.document(errors.InvalidError("x"))["problems"] == []
+    found = problem.document(errors.InvalidError("what was seen", slug="state"))
+    assert found["problems"] == [{"code": "state", "detail": "what was seen"}]
 
 
 def test_an_error_of_policies_is_its_authors():

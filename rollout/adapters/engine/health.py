@@ -41,8 +41,8 @@ def serving(address: str, timeout: float = _SECONDS_PER_TRY) -> bool:
         return False
 
 
-def reach(address: str, seconds: float = 8.0) -> None:
-    """Wait until the server answers; UnreachableError after `seconds`."""
+def reach(address: str, seconds: float = 5.0) -> None:
+    """Wait until the server answers; UnreachableError after `seconds`: who asked hears of it within ten."""
     answered, late = Event(), Event()
 
     def ask() -> None:

@@ -76,8 +76,11 @@ def halt_command(here: Session, name: str | None, everything: bool, reason: str 
         raise click.UsageError("name one rollout or product, or say --all")
     if everything or name is None:
         return _freeze(here, "freeze", reason or "halt --all")
-    here_on = "what was adopted stays; `rollout rollback` puts it back"
-    return _tell(here, here.act(name, "halt", _body(reason)), f"halted; {here_on}")
+    answer = here.act(name, "halt", _body(reason))
+    state = answer.document.get("state")
+    if state != "halted":  # it was stopped already, in another way
+        return _tell(here, answer, f"nothing goes forward: it is {state}")
+    return _tell(here, answer, "halted; what was adopted stays; `rollout rollback` puts it back")
 
 
 @click.command("rollback")

@@ -36,7 +36,9 @@ def judge_command(here: Session, file: Path, policy: str | None) -> None:
         raise NotFoundError(f"{file} holds no evidence", slug="no-evidence")
     for rows in recorded.values():
         found = replay(rows, chosen)
-        here.screen.document(VERDICT, found)
+        here.screen.document(VERDICT, {name: value for name, value in found.items() if name != "sentence"})
+        if here.screen.json:
+            here.screen.say(f"{found['rollout']}: {found['sentence']}")  # words; the document is the contract's
         here.screen.text(_told(here, found))
 
 

@@ -27,19 +27,19 @@ def up_command(
     """Run the whole service on this machine until Ctrl-C; everything is kept."""
     from policies.duration import parse_duration  # noqa: PLC0415 - none of these is needed by other commands
     from rollout.adapters.settings import Endpoint, Settings  # noqa: PLC0415
+    from rollout.errors import InvalidError  # noqa: PLC0415
     from rollout.service.up.run import run_up  # noqa: PLC0415
 
     settings = Settings.from_environment(os.environ)
     try:
-        beat = parse_duration(heartbeat).total_seconds() if heartbeat else settings.heartbeat_seconds
-    except ValueError as error:
-        raise click.BadParameter(str(error), param_hint="--heartbeat") from error
-    told = replace(
-        settings,
-        api=Endpoint.parse(api, "--api") if api else settings.api,
-        gateway=Endpoint.parse(gateway, "--gateway") if gateway else settings.gateway,
-        heartbeat_seconds=beat,
-    )
+        told = replace(
+            settings,
+            api=Endpoint.parse(api, "--api") if api else settings.api,
+            gateway=Endpoint.parse(gateway, "--gateway") if gateway else settings.gateway,
+            heartbeat_seconds=parse_duration(heartbeat).total_seconds() if heartbeat else settings.heartbeat_seconds,
+        )
+    except (ValueError, InvalidError) as error:
+        raise click.UsageError(str(error)) from error
     moved = replace(told, data=data, database=os.environ.get("ROLLOUT_DATABASE", "")) if data else told
     return run_up(moved, json_output=json_output or here.screen.json)
 

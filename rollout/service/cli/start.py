@@ -1,5 +1,6 @@
 """Start a rollout, or show what starting it would do."""
 
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -11,6 +12,7 @@ from rollout.service.cli.output import Screen, clean, fitting, number
 from rollout.service.cli.session import Session, online, session
 
 PLAN = "rollout.plan/1"
+RELEASE = re.compile(r"[a-z0-9][a-z0-9-]{0,62}/(0|[1-9][0-9]{0,15})", re.ASCII)  # as the API has it
 NAMES_SHOWN = 20  # host names of one list; --json has them all
 
 
@@ -26,6 +28,8 @@ def start_command(
     here: Session, release: str, policy: str, reason: str | None, dry_run: bool, skip_unstored: bool
 ) -> None:
     """Start a rollout of a stored release under a policy."""
+    if not RELEASE.fullmatch(release):
+        raise click.UsageError(f"a release is PRODUCT/COUNTER, as in sensor/42, not {release!r}")
     if reason is None and not dry_run:
         raise click.UsageError("Missing option '--reason'.")
     body: dict[str, Any] = {"release": release, "policy": named_or_read(policy), "reason": reason or "dry run"}

@@ -79,7 +79,10 @@ def _numbers(found: Mapping[str, Any], screen: Screen) -> list[str]:
         low, high = number(ratio.get("low")), number(ratio.get("high"))
         lines += _fact("ratio", f"{low} to {high} (exposed against control, 95 %)", screen)
     age = found.get("data_age")
-    heard = "no beat of the control arm yet" if age is None else f"newest control beat {number(age)} s ago"
+    if found.get("over"):
+        heard = "judged no more"
+    else:
+        heard = "no beat of the control arm yet" if age is None else f"newest control beat {number(age)} s ago"
     return [*lines, *_fact("evidence", f"revision {found.get('evidence_revision', '-')}, {heard}", screen)]
 
 
