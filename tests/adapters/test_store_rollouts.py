@@ -18,8 +18,8 @@ POLICY = profile("demo")
 
 
 @pytest.fixture(scope="module")
-def store(tmp_path_factory):
-    url = f"sqlite:///{tmp_path_factory.mktemp('store') / 'store.db'}"
+def store(make_database):
+    url = make_database()
     migrate(url)
     opened = open_store(url, SystemClock())
     yield opened

@@ -1,7 +1,6 @@
 """The watch over a real store: takes over, judges, stops, and stands where the last owner stood."""
 
 from collections.abc import Callable, Iterator
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -39,8 +38,8 @@ def clock() -> HandClock:
 
 
 @pytest.fixture
-def store(tmp_path: Path, clock: HandClock) -> Iterator[Store]:
-    url = f"sqlite:///{tmp_path / 'store.db'}"
+def store(make_database: Callable[[], str], clock: HandClock) -> Iterator[Store]:
+    url = make_database()
     migrate(url)
     opened = open_store(url, clock)
     opened.write(begin_rollout).result()

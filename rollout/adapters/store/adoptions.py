@@ -32,6 +32,7 @@ def _returning(row: Row[Any]) -> Returning:
         absent=row.absent in {ASLEEP, GONE, RETIRED},
         dark=row.dark_at is not None and heard <= row.dark_at,
         applying=row.state == "open" and row.phase == "applying" and row.spoke_of == row.id,
+        boot=row.spoke_in or "",
     )
 
 
@@ -124,6 +125,7 @@ class AdoptionTable(TableFamily):
                 presence.c.at.label("heard_at"),
                 presence.c.absent,
                 presence.c.phase,
+                presence.c.boot.label("spoke_in"),
                 presence.c.adoption.label("spoke_of"),
                 darkened.c.at.label("dark_at"),
             )

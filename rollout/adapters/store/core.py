@@ -16,6 +16,7 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from rollout.adapters.store.connection import open_engine, turnstile_for
+from rollout.adapters.store.lookout import Lookout
 from rollout.adapters.store.transaction import Transaction
 from rollout.errors import BusyError, RolloutError, SurroundingsError
 from rollout.ports.clock import Clock
@@ -45,7 +46,7 @@ class Store:
         self._turnstile = turnstile_for(url)
         self._queue: queue.Queue[_Piece | None] = queue.Queue(QUEUE_LENGTH)
         self._closed = False
-        self._watcher: Connection | None = None
+        self._lookout = Lookout(self._reader_engine)
         self._commits = 0
         self._thread = threading.Thread(target=self._serve, name="store-writer", daemon=True)
         self._thread.start()
@@ -76,14 +77,7 @@ class Store:
 
     def version(self) -> int:
         """Changes when anybody, this process included, has committed."""
-        if self._reader_engine.dialect.name != "sqlite":
-            return self.read(lambda tx: tx.events.last())
-        if self._watcher is None:
-            self._watcher = self._reader_engine.execution_options(isolation_level="AUTOCOMMIT").connect()
-        raw = self._watcher.connection.dbapi_connection
-        if raw is None:
-            raise SurroundingsError("the store's connection is gone")
-        return int(raw.cursor().execute("PRAGMA data_version").fetchone()[0]) + self._commits
+        return self._lookout.number() + self._commits
 
     def close(self) -> None:
         """Finish what is queued, then let go of everything."""
@@ -92,8 +86,7 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
-        if self._watcher is not None:
-            self._watcher.close()
+        self._lookout.close()
         self._reader_engine.dispose()
         self._writer_engine.dispose()
         self._turnstile.close()
