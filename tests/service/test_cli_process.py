@@ -13,9 +13,11 @@ import time
 
 import pytest
 
+from rollout.adapters.settings import Endpoint, Settings
 from rollout.errors import InvalidError, UnreachableError
 from rollout.service.cli.client import Client
 from rollout.service.cli.server import Flags, Server, locate
+from rollout.service.up.address import leave
 from tests.service.answering import answering, rollout
 
 ROLLOUT = [sys.executable, "-m", "rollout.service.cli"]
@@ -140,6 +142,10 @@ def test_a_service_of_this_machine_is_found_when_nothing_is_configured(home):
     (data / "run").mkdir(parents=True)
     (data / "admin.token").write_text("local\n")
     assert (locate(Flags(), {}).url, locate(Flags(), {}).token) == ("http://127.0.0.1:8470", "local")
+    leave(Settings(data, api=Endpoint("127.0.0.1", 4711)))
+    assert locate(Flags(), {}).url == "http://127.0.0.1:4711", "a port taken at random"
+    (data / "run" / "up.json").write_text("[]")
+    assert locate(Flags(), {}).url == "http://127.0.0.1:8470", "a file of another form says nothing"
 
 
 @pytest.mark.parametrize("held", ["", "two words", "line\nline", "x" * 70_000, "sch\u00f6n"])

@@ -2,6 +2,7 @@ import json
 import os
 import socket
 import sqlite3
+from dataclasses import replace
 
 import pytest
 
@@ -10,6 +11,7 @@ from rollout.adapters.engine.port import Reservation
 from rollout.adapters.settings import Endpoint, Settings
 from rollout.adapters.store.migrate import migrate
 from rollout.service.doctor import report
+from rollout.service.up.address import leave
 from rollout.service.up.prepare import make_folders, prepare
 
 DAY = 86_400.0
@@ -128,6 +130,10 @@ def test_a_taken_port_is_named(told, environ):
 
 def test_a_running_service_that_does_not_answer_is_warned_of(made, environ):
     held = take(made.data / "run" / "up.lock")
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        address = Endpoint("127.0.0.1", silent.getsockname()[1])
+        leave(replace(made, gateway=address))
+        assert "timed out" in examine(made, environ, "service")["detail"], "asked where it listens, not where it might"
     found = examine(made, environ, "service")
     os.close(held)
     assert found["status"] == "warn"

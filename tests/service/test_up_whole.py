@@ -93,7 +93,7 @@ def alive(number: int) -> bool:
 def test_up_says_where_it_is_mends_what_dies_and_ends_with_zero(up, tmp_path):
     process = up()
     said = json.loads(process.stdout.readline())
-    assert said.keys() == {"api", "gateway", "console", "admin_token_file", "temporal", "data"}
+    assert said.keys() == {"schema", "api", "gateway", "console", "admin_token_file", "temporal", "data"}
     wait_for(lambda: serving(said["temporal"]))  # the real gateway is ready only when it is seen
     assert httpx.get(said["api"]).text == said["temporal"]
     names = ("temporal", "serve", "gateway", "worker")

@@ -107,11 +107,12 @@ def _text(written: Mapping[str, object], name: str, file: Path) -> str | None:
 def _local(environ: Mapping[str, str]) -> tuple[str, str] | None:
     """Return address and token of an `up` with these settings that runs, or ran, here."""
     from rollout.adapters.settings import Settings  # noqa: PLC0415 - brings platformdirs, as above
+    from rollout.service.up.address import as_running  # noqa: PLC0415 - as above
 
     try:
         settings = Settings.from_environment(environ)
         if not (settings.data / "run").is_dir():
             return None
-        return settings.api.url, _read(settings.data / "admin.token", "a local `rollout up`")
+        return as_running(settings).api.url, _read(settings.data / "admin.token", "a local `rollout up`")
     except (InvalidError, OSError):  # another user's, or half made: as if there were none
         return None

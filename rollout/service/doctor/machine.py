@@ -13,6 +13,7 @@ from rollout.adapters.engine.health import serving
 from rollout.adapters.engine.resolve import status
 from rollout.adapters.settings import Endpoint, Settings
 from rollout.service.doctor.finding import Finding, fail, ok, warn
+from rollout.service.up.address import as_running
 from rollout.service.up.ready import missing
 
 _OLDEST_PYTHON = (3, 11)
@@ -78,9 +79,10 @@ def secrets(folder: Path) -> Finding:
 def service(settings: Settings, *, runs: bool) -> Finding:
     """Check the running service's readiness, else whether its ports are free."""
     if runs:
-        lacks = missing(settings.gateway)
+        running = as_running(settings)
+        lacks = missing(running)
         if lacks is None:
-            return ok("service", f"`rollout up` runs and is ready at {settings.gateway.url}")
+            return ok("service", f"`rollout up` runs and is ready at {running.api.url} and {running.gateway.url}")
         return warn("service", f"`rollout up` runs; {lacks}", f"tail -n 50 {settings.data}/log/*.log")
     taken = [endpoint for endpoint in (settings.api, settings.gateway) if not _free(endpoint)]
     if not taken:

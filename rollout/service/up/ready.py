@@ -44,7 +44,7 @@ def places(settings: Settings) -> Mapping[str, str]:
 
 def as_json(found: Mapping[str, str]) -> None:
     """Write one line to stdout, and nothing else ever."""
-    print(json.dumps(found), flush=True)  # noqa: T201 - data goes to stdout
+    print(json.dumps({"schema": "rollout.up/1", **found}), flush=True)  # noqa: T201 - data goes to stdout
 
 
 def as_words(found: Mapping[str, str]) -> None:

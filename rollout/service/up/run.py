@@ -19,6 +19,7 @@ from rollout.adapters.engine.server import Engine
 from rollout.adapters.engine.tether import tethered
 from rollout.adapters.settings import LOOPBACK, WORKER, Endpoint, Settings
 from rollout.errors import ConflictError, SurroundingsError
+from rollout.service.up import address
 from rollout.service.up.child import Child, Role, write_pid
 from rollout.service.up.prepare import make_folders, prepare
 from rollout.service.up.ready import as_json, as_words, missing, places
@@ -41,6 +42,7 @@ def run_up(settings: Settings, *, json_output: bool, roles: Mapping[str, Sequenc
             engine, settings = _engine(settings, held)
             settings = _ports(settings, held)
             prepare(settings)
+            address.leave(settings)
             children = [Child(role, settings.data) for role in _roles(settings, engine, roles or commands())]
             tell = as_json if json_output else as_words
             Supervisor(children, lambda: missing(settings), lambda: tell(places(settings)), _say).run()
