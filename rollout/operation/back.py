@@ -88,7 +88,7 @@ def _is_back(one: Returning, stopped_at: float, valid: float) -> bool:
     """
     if one.baseline is None or one.running != one.baseline or one.applying:
         return False
-    return one.heard_at > stopped_at + 0.0
+    return one.heard_at > stopped_at + (0.0 if one.began else valid)
 
 
 def _standing(one: Returning) -> str:

@@ -38,7 +38,8 @@ class Adoption:
 class Returning:
     """A touched host on its way back. `dark`: not heard since it was last marked dark; times are unix seconds.
 
-    `running`: the counter it reports, None for none; `applying`: it last said that it applies this adoption.
+    `running`: the counter it reports, None for none; `applying`: it last said that it applies this adoption; `boot`:
+    the one it last spoke in, empty for none.
     """
 
     adoption: Adoption
@@ -48,11 +49,18 @@ class Returning:
     absent: bool
     dark: bool
     applying: bool
+    boot: str
 
     @property
     def began(self) -> bool:
-        """Whether it is known to have begun: it was seen to apply, or to fail otherwise than by silence."""
+        """Whether its last beat is known to be later than its beginning: it was seen to apply, or to fail and speak on.
+
+        A beat of the boot that asked, heard after its crash, may have been on its way since before it began: a
+        collector's batches take seconds, and the host may be dead.
+        """
         mine = self.adoption
+        if mine.outcome == "crash" and mine.applied_boot is None:
+            return self.boot not in {"", mine.boot}
         return mine.applied_boot is not None or (mine.state != "open" and mine.outcome not in {"dark", "deadline"})
 
 

@@ -196,5 +196,5 @@ def allow_ann_and_bob(tx: Transaction) -> None:
         tx.people.add_token(TokenRecord(name, name, "approver", name.encode(), None, tx.at, "p", tx.at + 10**9))
 
 
-AnyOrder.TestCase.settings = settings(max_examples=60, stateful_step_count=50, deadline=None)
+AnyOrder.TestCase.settings = settings(max_examples=12, stateful_step_count=30, deadline=None)
 TestAnyOrder = pytest.mark.slow(AnyOrder.TestCase)
