@@ -61,7 +61,7 @@ def _evidence(found: dict[str, Any]) -> list[str]:
     halt = evidence.get("halt")
     if halt is None:
         return ["No evidence was judged yet; without it nothing is adopted."]
-    said = f"E = {number(halt)}; the policy stops at its halt_at and pauses at its pause_at (by default 100 and 20)."
+    said = f"E = {number(halt)}; halt_at (100 in shipped policies) stops, pause_at (20) pauses."
     guards = sorted((evidence.get("guards") or {}).items(), key=lambda each: -(each[1] or 0))
     return [said, *(f"  {name} {number(value)}" for name, value in guards)]
 

@@ -89,6 +89,11 @@ def clean(text: object) -> str:
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in str(text))
 
 
+def short(digest: object) -> str:
+    """Return enough of a digest to tell it from others in a table; --json has all of it."""
+    return clean(digest)[:16]
+
+
 def number(value: object) -> str:
     """Show a count or a measure in full: thousands apart, four significant digits after a point, `-` for unknown."""
     if value is None:

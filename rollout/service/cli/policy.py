@@ -6,7 +6,7 @@ from typing import Any
 import click
 
 from rollout.errors import NotFoundError
-from rollout.service.cli.output import clean, table
+from rollout.service.cli.output import clean, fitting, short, table
 from rollout.service.cli.session import Session, form, online, session
 from rollout.service.cli.start import named_or_read, read
 
@@ -55,8 +55,10 @@ def _said(here: Session, found: dict[str, Any]) -> int:
     refused = found.get("problems") or []
     lines = [f"refused  {each['code']}: {clean(each['detail'])}" for each in refused]
     lines += [f"warning  {each['code']}: {clean(each['detail'])}" for each in found.get("warnings") or []]
-    for each in found.get("rings") or found.get("reach") or []:
-        lines.append(clean("  ".join(f"{name} {value}" for name, value in each.items())))
+    rings = found.get("rings") or []
+    if rings:
+        rows = [[name.replace("_", " ") for name in rings[0]], *(list(each.values()) for each in rings)]
+        lines += fitting(rows, here.screen.width)
     here.screen.text("\n".join([*lines, "refused" if refused else "accepted"]))
     return REFUSED if refused else 0
 
@@ -70,7 +72,7 @@ def stored(here: Session) -> None:
     here.screen.document("rollout.policies/1", found)
     rows = [
         ("name", "kind", "digest"),
-        *((p.get("name"), p.get("kind"), p.get("digest")) for p in found.get("policies", [])),
+        *((p.get("name"), p.get("kind"), short(p.get("digest"))) for p in found.get("policies", [])),
     ]
     here.screen.text("\n".join(table(rows, left=(0, 1, 2))) if len(rows) > 1 else "no policies")
 

@@ -9,7 +9,7 @@ from typing import Any, Literal
 import click
 
 from rollout.errors import ConflictError, InvalidError, NotFoundError, SupplierError
-from rollout.service.cli.output import clean, table
+from rollout.service.cli.output import clean, short, table
 from rollout.service.cli.session import Session, form, online, session
 
 REFUSED = 1
@@ -177,7 +177,7 @@ def listed(here: Session) -> None:
     here.screen.document("rollout.releases/1", found)
     rows = [("release", "version", "kind", "sha256")]
     rows += [
-        (f"{r.get('product')}/{r.get('release_counter')}", r.get("version"), r.get("kind"), r.get("sha256"))
+        (f"{r.get('product')}/{r.get('release_counter')}", r.get("version"), r.get("kind"), short(r.get("sha256")))
         for r in found.get("releases", [])
     ]
     here.screen.text("\n".join(table(rows, left=range(4))) if len(rows) > 1 else "no releases")
