@@ -50,7 +50,7 @@ class Bugcheck(msgspec.Struct):
     """A stop code and its parameters."""
 
     code: Hex
-    parameters: Annotated[list[Hex], msgspec.Meta(max_length=4)] = []
+    parameters: Annotated[list[Hex], msgspec.Meta(max_length=4)] | None = None
 
 
 class Module(msgspec.Struct):
@@ -77,7 +77,7 @@ class CrashReport(msgspec.Struct, omit_defaults=True):
     signature: Text | None = None
     signer: Text | None = None
     company: Text | None = None
-    stack: Annotated[list[Text], msgspec.Meta(max_length=256)] = []
+    stack: Annotated[list[Text], msgspec.Meta(max_length=256)] | None = None
 
 
 class Presence(NamedTuple):

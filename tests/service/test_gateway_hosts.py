@@ -91,3 +91,12 @@ def test_a_host_enrolled_during_a_rollout_gets_its_place_with_its_first_beat(sha
     shared.send("/v1/beats", shared.beat("latecomer"))
     found = member()
     assert (found.ring, found.stratum, found.baseline, found.directed) == ("early", "other", 7, True)
+
+
+def test_what_a_host_may_leave_out_it_may_also_send_as_null(shared):
+    assert shared.enrol("nulls", site=None, role=None, tenant=None, tags=None).status_code == 201
+    found = shared.store.read(lambda tx: tx.hosts.find("nulls").attributes)
+    assert found == {"os_build": 22631, "hardware": "model-x", "form": "laptop"}
+    optional = ("boot", "crashed_at", "bugcheck", "uptime", "module", "signature", "signer", "company", "stack")
+    crash = {"host": "nulls", "report": "n1", "kind": "live"} | dict.fromkeys(optional)
+    assert shared.send("/v1/crashes", crash).status_code == 202

@@ -34,6 +34,9 @@ class Message(Generic[RowT]):
     is_batch: bool
 
 
+Tag = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
+
+
 class Attributes(msgspec.Struct, omit_defaults=True):
     """What a host says it is, at enrolment."""
 
@@ -43,7 +46,7 @@ class Attributes(msgspec.Struct, omit_defaults=True):
     site: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     role: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     tenant: Annotated[str, msgspec.Meta(max_length=128)] | None = None
-    tags: Annotated[list[Annotated[str, msgspec.Meta(min_length=1, max_length=128)]], msgspec.Meta(max_length=64)] = []
+    tags: Annotated[list[Tag], msgspec.Meta(max_length=64)] | None = None
 
 
 class Enrolment(msgspec.Struct):
