@@ -55,6 +55,10 @@ class Memory:
             self.keys.update(tx.hosts.keys(missing))
         return self.keys
 
+    def forget(self) -> None:
+        """Forget keys after a commit that failed: one that was read in it may be given to another host."""
+        self.keys = {}
+
     def untold(self, tx: Transaction, keys: Sequence[int]) -> list[int]:
         """Those that may not know the newest ring maps."""
         maps = frozenset((product, each.n) for product, each in tx.publications.ring_maps().items())

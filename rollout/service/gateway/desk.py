@@ -64,14 +64,17 @@ class Desk:
         def take(tx: Transaction, rows: Sequence[enrol.Row]) -> list[enrol.Enrolled | RolloutError]:
             return enrol.enrol(tx, rows, self.settings.heartbeat_seconds)
 
+        def forget() -> None:
+            self.memory.forget()
+
         self.beats: Gathering[record.Row, Heard, Told] = Gathering(
-            self.store, Work("beats", hear, settle, BEATS_PER_COMMIT, MOST_BEATS), self.metrics
+            self.store, Work("beats", hear, settle, BEATS_PER_COMMIT, MOST_BEATS, forget), self.metrics
         )
         self.questions: Gathering[admit.Row, list[admit.Answered], admit.Answered] = Gathering(
-            self.store, Work("adoptions", ask, list, QUESTIONS_PER_COMMIT, MOST_QUESTIONS), self.metrics
+            self.store, Work("adoptions", ask, list, QUESTIONS_PER_COMMIT, MOST_QUESTIONS, forget), self.metrics
         )
         self.crashes: Gathering[crashed.Row, list[Refused | None], Refused | None] = Gathering(
-            self.store, Work("crashes", report, list, CRASHES_PER_COMMIT, MOST_CRASHES), self.metrics
+            self.store, Work("crashes", report, list, CRASHES_PER_COMMIT, MOST_CRASHES, forget), self.metrics
         )
         self.enrolments: Gathering[enrol.Row, list[enrol.Enrolled | RolloutError], enrol.Enrolled | RolloutError] = (
             Gathering(self.store, Work("enrolments", take, list, ENROLMENTS_PER_COMMIT, MOST_ENROLMENTS), self.metrics)

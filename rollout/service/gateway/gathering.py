@@ -36,13 +36,17 @@ class _Pending(Generic[RowT, AnswerT]):
 
 @dataclass(frozen=True, slots=True)
 class Work(Generic[RowT, ResultT, AnswerT]):
-    """What a commit does with its rows, and how its result becomes one answer a row, after the commit."""
+    """What a commit does with its rows, and how its result becomes one answer a row, after the commit.
+
+    `undone`: called when a commit failed, to forget what was read in it.
+    """
 
     name: str
     record: Callable[[Transaction, Sequence[RowT]], ResultT]
     answers: Callable[[ResultT], Sequence[AnswerT]]
     rows_per_commit: int
     most_waiting: int
+    undone: Callable[[], None] = lambda: None
 
 
 class Gathering(Generic[RowT, ResultT, AnswerT]):
@@ -129,6 +133,7 @@ class Gathering(Generic[RowT, ResultT, AnswerT]):
 
     def _fail(self, taken: list[tuple[_Pending[RowT, AnswerT], int, int]], error: RolloutError) -> None:
         """Tell each request; rows that it still has in the queue are dropped, since it will send them again."""
+        self._work.undone()
         for pending, _, end in taken:
             if self._queue and self._queue[0] is pending:
                 self._queue.popleft()
