@@ -11,6 +11,7 @@ from rollout.adapters.store.migrate import migrate, open_store
 from rollout.audit import first_broken
 from rollout.errors import ConflictError
 from rollout.ports.person import TokenRecord, Vote
+from rollout.ports.publication import RepositoryRecord
 from rollout.ports.release import PolicyRecord, ReleaseRecord
 from rollout.ports.rollout import OPEN, Member, RingRecord, RolloutRecord
 
@@ -145,3 +146,17 @@ def test_releases_and_policies_stay_as_they_were_added(tx):
     other = POLICY.model_copy(update={"hold_out": 0.5})
     with pytest.raises(ConflictError):
         tx(lambda t: t.releases.add_policy(replace(stored, policy=other, digest=digest(other))))
+
+
+def test_only_who_saw_the_last_revision_publishes(tx):
+    def publish(revision, expected):
+        record = RepositoryRecord("image", revision, {"targets": revision}, 1.0, {"targets": 2.0}, {})
+        return tx(lambda t: t.publications.publish(record, {"1.root.json": b"%d" % revision}, expected))
+
+    publish(1, 0)
+    publish(2, 1)
+    for late in (0, 1):
+        with pytest.raises(ConflictError):
+            publish(3, late)
+    assert tx(lambda t: t.publications.repository("image")).revision == 2
+    assert tx(lambda t: t.publications.files("image")) == {"1.root.json": b"2"}

@@ -39,7 +39,8 @@ class TableFamily:
         """Execute, once or for many rows; how many rows were touched."""
         if rows is not None and not rows:
             return 0
-        return self._connection.execute(statement, rows).rowcount
+        counted = {"preserve_rowcount": True}  # of an INSERT too, which psycopg's result forgets otherwise
+        return self._connection.execute(statement, rows, execution_options=counted).rowcount
 
     def _insert(self, table: Table) -> Any:
         """An INSERT of this database's dialect, for ON CONFLICT clauses."""
