@@ -27,12 +27,12 @@ NEWCOMERS = 10_000  # host keys looked at beyond the planned ones
 def start(store: Store, wish: Wish) -> str:
     """Start a rollout; its id. Raises what `draft` raises, and InvalidError or ConflictError with what hinders it."""
     found = draft(store, wish)
+    _refuse(found.hindrances)  # first: what an open rollout has taken already is no fault of the policy
     if found.lint.refusals:
         problems = tuple(Problem(each.code, each.detail) for each in found.lint.refusals)
         codes = {each.code for each in problems}
         slug = problems[0].code if len(codes) == 1 else "policy"
         raise InvalidError(f"the policy is refused: {problems[0].detail}", slug=slug, problems=problems)
-    _refuse(found.hindrances)
     newest = max(member.host for member in found.members)
     identity = f"r{found.scene.number}"
     if len(found.members) > AT_ONCE:

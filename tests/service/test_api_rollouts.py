@@ -164,6 +164,9 @@ def test_one_product_has_one_open_rollout(here):
     here.add(7, 8, 9)
     first = here.start(8)
     assert refused(here, 9) == (409, "open-rollout")
+    canary, everyone = POLICY["rings"]
+    picked = {**POLICY, "rings": [{**canary, "select": {"tags": ["x"]}}, everyone]}
+    assert refused(here, 9, policy=picked) == (409, "open-rollout"), "also where the policy would be refused"
     here.post(f"/rollouts/{first}/halt")
     second = here.start(9)
     assert here.store.read(lambda tx: [tx.rollouts.get(r).map_n for r in (first, second)]) == [1, 2]
