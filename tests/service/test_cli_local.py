@@ -96,6 +96,13 @@ def test_a_policy_file_is_linted_without_a_server(run, tmp_path, text, code, wor
     assert json.loads(out)["schema"] in {"rollout.lint/1", "rollout.problem/1"}
 
 
+def test_a_policy_that_is_shown_in_full_is_a_policy_again(run, tmp_path):
+    (tmp_path / "p.yaml").write_text("kind: driver\nname: mine\n")
+    code, out, _ = run("policy", "show", "p.yaml", "--json")
+    (tmp_path / "shown.json").write_text(json.dumps(json.loads(out)["policy"]))
+    assert (code, run("policy", "lint", "shown.json")[0]) == (0, 0)
+
+
 def test_a_host_check_that_refuses_is_one_document_and_1(run, tmp_path):
     nowhere = "http://127.0.0.1:1/"
     code, out, _ = run(

@@ -95,7 +95,7 @@ def show(here: Session, policy: str) -> None:
 def _complete(given: dict[str, Any]) -> dict[str, Any]:
     from policies.load import load  # noqa: PLC0415 - brings pydantic, needed only here
 
-    return load(given).model_dump(mode="json", exclude_none=False)
+    return load(given).document()
 
 
 def _named(here: Session, name: str) -> dict[str, Any]:
