@@ -17,6 +17,7 @@ from typing import Any
 
 import pytest
 from temporalio.client import Client
+from temporalio.service import RPCError
 
 from policies.document import Policy
 from policies.load import load
@@ -55,10 +56,12 @@ from workflows.worker import serve_workflows
 PRODUCT, OLD = "sensor", 7
 HOSTS = 48
 TICK = 0.2
+BEAT = 0.3  # seconds: also what hosts are told while nothing is open, or the first silence would last for minutes
 PROMOTE = {"margin": None, "early_life": "50%"}  # 7 clean survivors show it
 RING = {"first_batch": 5, "budget": 20, "bake": {"min": "300ms", "host_hours": 0, "max": "5m"}, "promote": PROMOTE}
 LAST = {"promote": {"margin": None, "early_life": None}, "bake": {"min": "1500ms", "host_hours": 0, "max": "5m"}}
 APPROVAL = {"role": "approver", "persons": 1, "timeout": "1h"}
+BEAT_SECONDS = 0.3  # of the hosts here, also while no rollout is open
 
 
 def policy(approval: dict[str, Any] | None = None, **change: Any) -> Policy:
@@ -157,7 +160,7 @@ class Worker:
         forward = Forward(store, publisher, Eyes(clock.elapsed))
         back = Back(store, publisher, lambda rollout, attempt: self.alarms.append((rollout, attempt)))
         loops = [publisher.run(stop), Reconciler(store, clock, executor, self._owner).run(stop)]
-        loops += [Watch(store, clock, self._owner).run(stop)] if self._watch else []
+        loops += [Watch(store, clock, self._owner, heartbeat=BEAT_SECONDS).run(stop)] if self._watch else []
         loops += [serve_workflows(executor, forward, back, stop)] if self._workflows else []
         await asyncio.gather(*loops)
 
@@ -221,7 +224,7 @@ class Fleet:
     def _tick(self) -> None:
         if self.gateway:
             self.store.write(lambda tx: tx.beacons.move("gateway/g", "g"))
-        self.store.write(lambda tx: record.beats(tx, self._beats(), self.memory, 60)).result(10)
+        self.store.write(lambda tx: record.beats(tx, self._beats(), self.memory, BEAT)).result(10)
         now = self.clock.elapsed()
         beacons, orders = self.store.read(lambda tx: (tx.beacons.all("engine"), self._orders(tx)))
         for name, (_, _, counter) in beacons.items():
@@ -311,7 +314,11 @@ class World:
     def process(self, port: int = 0) -> "subprocess.Popen[bytes]":
         """The real worker as a process of its own."""
         settings = Settings(
-            data=self.data, worker=Endpoint("127.0.0.1", port), temporal=self.engine.engine.address, supervised=True
+            data=self.data,
+            worker=Endpoint("127.0.0.1", port),
+            temporal=self.engine.engine.address,
+            heartbeat_seconds=BEAT_SECONDS,
+            supervised=True,
         )
         told = {**os.environ, **settings.to_environment(), "PYTHONPATH": str(Path(__file__).parents[2])}
         with (self.data / "worker.log").open("ab") as sink:
@@ -393,7 +400,10 @@ class World:
 
         async def describe() -> str:
             client = await Client.connect(self.engine.engine.address, namespace=self.engine.engine.namespace)
-            found = await client.get_workflow_handle(identity).describe()
+            try:
+                found = await client.get_workflow_handle(identity).describe()
+            except RPCError:  # not started yet
+                return ""
             return "" if found.status is None else found.status.name
 
         return asyncio.run(describe())
