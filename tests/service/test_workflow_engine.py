@@ -1,6 +1,12 @@
 """The engine dies, comes back, or comes back without its memory: the store is the truth."""
 
+import asyncio
+
 import pytest
+from temporalio import workflow
+from temporalio.client import Client
+from temporalio.worker import UnsandboxedWorkflowRunner
+from temporalio.worker import Worker as TemporalWorker
 
 from rollout.admission import Wait
 from rollout.operation import admit
@@ -9,6 +15,8 @@ from rollout.operation.record import Memory
 from rollout.operation.standing import Watching
 from rollout.operation.stop import halt, pause, roll_back
 from tests.service.workflow_world import APPROVAL, OLD, PRODUCT, policy, until, world
+from workflows.executor import Executor
+from workflows.messages import FORWARD_QUEUE, Task, forward_id
 
 pytestmark = pytest.mark.slow
 
@@ -96,6 +104,42 @@ def test_no_go_while_the_engine_is_away_for_longer_than_15_seconds(here):
 
     until(lambda: why() == "the engine was not seen lately", 10, "the hindrance")
     assert not here.adoptions(rollout)
+
+
+@workflow.defn(name="DriverRollout")
+class OtherCode:
+    """What another version of us might have done by now."""
+
+    @workflow.run
+    async def run(self, _: Task) -> None:
+        while True:
+            await workflow.sleep(1)
+
+
+def test_a_workflow_of_other_code_is_ended_and_the_rollout_goes_on(here):
+    rollout = here.start()
+    asyncio.run(_other_code(here, rollout))
+    assert here.workflow(forward_id(PRODUCT)) == "RUNNING"
+    here.worker()
+    until(lambda: here.rings(rollout)["canary"] != "waiting", 20, "the first ring")
+
+
+async def _other_code(here, rollout):
+    """Let other code run the product's workflow for a while, and go away."""
+    engine = here.engine.engine
+    client = await Client.connect(engine.address, namespace=engine.namespace)
+    other = TemporalWorker(
+        client,
+        task_queue=FORWARD_QUEUE,
+        workflows=[OtherCode],
+        workflow_runner=UnsandboxedWorkflowRunner(),
+        build_id="other",
+    )
+    async with other:
+        assert await Executor(engine.address, engine.namespace).start_forward(rollout, PRODUCT)
+        handle = client.get_workflow_handle(forward_id(PRODUCT))
+        while (await handle.describe()).history_length < 8:  # noqa: ASYNC110 - the engine has no event for it
+            await asyncio.sleep(0.05)
 
 
 def _acts(here, kind: str) -> bool:

@@ -55,6 +55,15 @@ def test_a_worker_told_to_stop_ends_within_five_seconds_and_shows_its_metrics_un
     assert worker.returncode == 0
 
 
+def test_a_worker_told_to_stop_ends_within_five_seconds_though_its_engine_is_dead(here, process):
+    worker = process()
+    rollout = here.start()
+    until(lambda: here.adoptions(rollout), what="an adoption")
+    here.engine.kill()
+    assert terminate(worker) < 5
+    assert worker.returncode == 0
+
+
 def test_a_worker_whose_port_is_taken_says_so(here, process):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         worker = process(taken.getsockname()[1])
