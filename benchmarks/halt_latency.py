@@ -91,8 +91,8 @@ class Service:
 class Fleet:
     """Hosts that beat through a collector, each second, from a thread."""
 
-    def __init__(self, service: Service, hosts: int, products: list[str]) -> None:
-        self.service, self.names, self.products = service, [f"h-{n:06d}" for n in range(hosts)], products
+    def __init__(self, service: Service, hosts: int) -> None:
+        self.service, self.names = service, [f"h-{n:06d}" for n in range(hosts)]
         token = service.call("api", "POST", "/api/v1/tokens", {"role": "enrol", "name": "e", "uses": hosts})["token"]
         self.collector = service.call("api", "POST", "/api/v1/tokens", {"role": "collector", "name": "c"})["token"]
         attributes = {"os_build": 22631, "hardware": "m", "form": "desktop"}
@@ -101,7 +101,7 @@ class Fleet:
             service.call(
                 "gateway", "POST", "/v1/hosts", {"host": name, "public_key": key, "attributes": attributes}, token
             )
-        self.seq, self.running = 0, {name: dict.fromkeys(products, 1) for name in self.names}
+        self.seq, self.running = 0, {}
         self.crashed: set[str] = set()
         self.ended = threading.Event()
         self.beat()
@@ -115,11 +115,17 @@ class Fleet:
         self.seq += 1
         for start in range(0, len(self.names), BATCH):
             beats = [
-                {"host": n, "boot": "b", "seq": self.seq, "uptime": float(self.seq), "running": self.running[n],
+                {"host": n, "boot": "b", "seq": self.seq, "uptime": float(self.seq), "running": self.running,
                  "adoption": None, "phase": "idle", "sleeping": False, "leaving": False}
                 for n in self.names[start : start + BATCH]
             ]  # fmt: skip
             self.service.call("gateway", "POST", "/v1/beats", {"beats": beats}, self.collector, "gzip")
+
+    def run(self, product: str) -> None:
+        """From now on every host reports release 1 of this product, and nothing else; returns when all have."""
+        self.running = {product: 1}
+        before = self.seq
+        until(lambda: self.seq >= before + 2)
 
     def ask(self, name: str, product: str, sha256: str) -> dict:
         question = {"host": name, "product": product, "release_counter": 2, "sha256": sha256, "boot": "b",
@@ -178,6 +184,7 @@ def grants(service: Service, fleet: Fleet, rollout: str, product: str, sha256: s
 
 
 def one_halt(service: Service, fleet: Fleet, product: str) -> float:
+    fleet.run(product)
     sha256 = add_releases(service, product)
     rollout = start(service, product)
     for name in grants(service, fleet, rollout, product, sha256):
@@ -208,6 +215,7 @@ def halt_command(service: Service, rollout: str) -> float:
 
 def halt_under_askers(service: Service, fleet: Fleet, product: str, askers: int) -> tuple[float, int]:
     """Time `halt` while many ask; how many go were answered after it returned."""
+    fleet.run(product)
     sha256 = add_releases(service, product)
     rollout = start(service, product)
     halted_at: list[float] = []
@@ -250,11 +258,12 @@ def main() -> None:
     products = [f"p{n}" for n in range(told.rounds)] + [f"q{n}" for n in range(8)]
     service = Service(folder)
     try:
-        fleet = Fleet(service, told.hosts, products)
+        fleet = Fleet(service, told.hosts)
         crossed = [one_halt(service, fleet, product) for product in products[: told.rounds]]
         print(row(f"crash accepted to stop recorded, {told.hosts} hosts", crossed), flush=True)
         idle = []
         for product in products[told.rounds : told.rounds + 4]:
+            fleet.run(product)
             add_releases(service, product)
             idle += [halt_command(service, rollout) for rollout in [start(service, product)] for _ in range(3)]
         print(row("`rollout halt`, whole process", idle), flush=True)
