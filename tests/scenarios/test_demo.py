@@ -95,8 +95,8 @@ def test_p1_lost_beats_of_control_neither_promote_nor_roll_back(tmp_path):
     assert (found["state"], found["verdict"]) == ("running", "blind")
     assert found["harmed"] == 0
     assert 0 < found["exposed"] < HOSTS - HELD_OUT
-    assert not told(found, "promoted")
-    assert not told(found, "rolled back")
+    assert not told(found, "is promoted")
+    assert not told(found, "rolled back:")
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
