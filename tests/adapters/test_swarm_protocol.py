@@ -163,18 +163,19 @@ def test_after_503_the_hosts_of_a_lost_batch_beat_anew():
 
 
 async def _blind():
-    gateway = Gateway()
+    gateway = Gateway(window=10)
     async with running(40, Fault(), gateway, blinding=Blinding(0.5, 0.1)) as (swarm, ring):
         ring.say("install")
-        await until(lambda: swarm.truth.blinded is not None and swarm.truth.touched == 40)
+        await until(lambda: swarm.truth.blinded is not None and swarm.truth.touched == 10)
         before = dict(gateway.seqs)
         beaten = swarm.truth.beats
         await until(lambda: swarm.truth.beats >= beaten + 60)
-        silent = sum(gateway.seqs[name] == seq for name, seq in before.items())
-    assert silent == 20
+        silent = {name for name, seq in before.items() if gateway.seqs[name] == seq}
+    assert len(silent) == 15, "half of the thirty that do not have it"
+    assert not silent & set(gateway.open)
 
 
-def test_a_blind_collector_forwards_only_a_share_of_the_hosts():
+def test_a_blind_collector_forwards_only_a_share_of_the_control_hosts():
     asyncio.run(_blind())
 
 
