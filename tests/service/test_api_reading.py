@@ -1,0 +1,60 @@
+"""What people read over HTTP: events, evidence, hosts."""
+
+import json
+from itertools import pairwise
+
+import pytest
+
+from tests.service.api_world import PRODUCT, world
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with world(tmp_path_factory.mktemp("api")) as made:
+        yield made
+
+
+@pytest.fixture
+def here(served):
+    served.forget()
+    return served
+
+
+def test_events_are_followed_to_the_end_and_resumed_without_a_gap(here):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    rollout = here.start(8)
+    here.post(f"/rollouts/{rollout}/pause")
+    here.post(f"/rollouts/{rollout}/halt")
+    told = here.call("GET", f"/rollouts/{rollout}/events")
+    assert told.headers["content-type"].startswith("text/event-stream")
+    kinds = [line.removeprefix("event: ") for line in told.text.splitlines() if line.startswith("event: ")]
+    assert kinds == ["rollout.started", "act.pause", "act.halt"]
+    first = next(line for line in told.text.splitlines() if line.startswith("id: ")).removeprefix("id: ")
+    rest = here.call("GET", f"/rollouts/{rollout}/events", headers={"last-event-id": first})
+    assert rest.text.count("event: ") == 2
+
+
+def test_evidence_streams_every_row_in_order(here):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    rollout = here.start(8)
+    rows = [(seq, json.dumps({"rollout": rollout, "seq": seq})) for seq in range(12_000)]
+    here.write(lambda tx: tx.judging.add_evidence(rollout, rows))
+    answer = here.call("GET", f"/rollouts/{rollout}/evidence")
+    read = [json.loads(line)["seq"] for line in answer.text.splitlines()]
+    assert len(read) == 12_000
+    assert all(b - a == 1 for a, b in pairwise(read))
+
+
+def test_hosts_are_listed_by_ring_state_and_product(here):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    here.start(8)
+    assert len(here.get(f"/hosts?ring=canary&product={PRODUCT}")["hosts"]) == 10
+    assert here.get("/hosts?product=other") == {"hosts": []}
+    one = here.get("/hosts/h-00003")
+    assert (one["state"], one["running"], one["seq"], one["adoptions"]) == ("active", {PRODUCT: 7}, 1, [])
+    assert here.post("/hosts/h-00003/retire", {"reason": "sold"}, by="otto/operator").json()["state"] == "retired"
+    assert [each["host"] for each in here.get("/hosts?state=retired")["hosts"]] == ["h-00003"]
+    assert here.call("GET", "/hosts/nobody").status_code == 404
