@@ -40,7 +40,7 @@ from rollout.ports.person import TokenRecord
 from rollout.ports.release import ReleaseRecord
 from rollout.release.target import NO_POLICY, TargetFacts
 from rollout.service.up.role import commands
-from tests.service.workflow_fleet import BEAT, OLD, PRODUCT, Fleet
+from tests.service.workflow_fleet import BEAT, OLD, PRODUCT, Fleet, until
 from workflows.activities import Back, Forward
 from workflows.executor import Executor
 from workflows.worker import serve_workflows
