@@ -71,8 +71,7 @@ def blow(fault: Fault, chance: Random) -> Blow | None:
                 chance.expovariate(1.0 / fault.mean_seconds), dies=False, reports=True, downtime_seconds=downtime
             )
         case Kind.LETHAL:
-            # Later than a first batch takes to load: else the judge stops it before all five have, and shows less.
-            return Blow(chance.uniform(2.0, 3.0), dies=True, reports=True, downtime_seconds=0.0)
+            return Blow(chance.uniform(0.05, 0.3), dies=True, reports=True, downtime_seconds=0.0)
         case Kind.BOOT_LOOP:
             return Blow(chance.uniform(0.05, 0.3), dies=True, reports=False, downtime_seconds=0.0)
         case Kind.REVERTING:

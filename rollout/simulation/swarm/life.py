@@ -11,6 +11,8 @@ from rollout.simulation.swarm.host import Event, SimulatedHost, Stage
 from rollout.simulation.swarm.timeline import Timeline
 from rollout.simulation.swarm.truth import Truth
 
+LAST_WORD_SECONDS = (2.0, 3.0)  # from a lethal crash to its report: a restart; by then a first batch has loaded
+
 
 @dataclass(frozen=True, slots=True)
 class Crash:
@@ -107,8 +109,11 @@ class Life:
     def _strike(self, host: SimulatedHost, life: int, coming: Blow, now: float) -> None:
         if host.lives != life or not host.can(Event.CRASH):
             return
-        self._fail(host, now, by_fault=True, reports=coming.dies and coming.reports)
+        self._fail(host, by_fault=True)
         if coming.dies:
+            if coming.reports:
+                last = self._crash_of(host, now, by_fault=True)
+                self._timeline.at(now + self._chance.uniform(*LAST_WORD_SECONDS), partial(self._speak, last))
             self._count(host, -1)
             host.die()
             self._truth.dead += 1
@@ -120,19 +125,21 @@ class Life:
     def _natural_crash(self, host: SimulatedHost, now: float) -> None:
         if not host.can(Event.CRASH):
             return
-        self._fail(host, now, by_fault=False, reports=False)
+        self._fail(host, by_fault=False)
         crash = self._crash(host, now, by_fault=False)
         self._timeline.at(now + self._chance.uniform(1.0, 2.0), partial(self._restart, crash, host))
 
-    def _fail(self, host: SimulatedHost, now: float, *, by_fault: bool, reports: bool) -> None:
-        """Book a failure; a dying host that still reports does so with its last breath."""
+    def _speak(self, last: Crash, _now: float) -> None:
+        """Its last word: a host that comes up once more reports the crash that will kill it again."""
+        self._reactions.report(last)
+
+    def _fail(self, host: SimulatedHost, *, by_fault: bool) -> None:
+        """Book a failure."""
         if by_fault:
             self._truth.last_failure = self._clock.now()
             self._truth.first_failure = self._truth.first_failure or self._truth.last_failure
             self._truth.harmed += host.name not in self._failed
         self._failed.add(host.name)
-        if reports:
-            self._reactions.report(self._crash_of(host, now, by_fault=by_fault))
 
     def _crash(self, host: SimulatedHost, now: float, *, by_fault: bool) -> Crash:
         crash = self._crash_of(host, now, by_fault=by_fault)
