@@ -62,7 +62,16 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float, he
     interval = max(heartbeat, record.policy.heartbeat.total_seconds())
     fold = EvidenceFold(record.id, record.product, rings, record.strata, interval)
     header = _header(tx, record)
-    watched = Watched(record, epoch, header, fold, Fold(record.policy, header), elapsed, elapsed + interval, heartbeat)
+    watched = Watched(
+        record,
+        epoch,
+        header,
+        fold,
+        Fold(record.policy, header),
+        elapsed,
+        elapsed + record.policy.heartbeat.total_seconds(),
+        heartbeat,
+    )
     judgement = tx.judging.judgement(record.id)
     events = tx.events.after(record.first_event, limit=2**62)
     enlist(tx, watched, heard=elapsed - _age(tx, record.started_at, judgement, 0.0))
