@@ -198,7 +198,7 @@ class World:
         name = f"judgement/{rollout}"
         until(lambda: name in self.desk.freshness._seen and "engine" in self.desk.freshness._seen)
         self.judge(rollout, **change)
-        until(lambda: None not in (self.age(name), self.age("engine")))
+        until(lambda: all(age is not None and age < 2.0 for age in (self.age(name), self.age("engine"))))
 
     def age(self, name: str) -> float | None:
         return self.desk.freshness.age(name, self.desk.clock.elapsed())
