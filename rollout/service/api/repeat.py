@@ -79,16 +79,15 @@ class Repeats:
 
         async def tee(message: Message) -> None:
             sent.append(dict(message))
+            if message["type"] == "http.response.body" and not message.get("more_body", False) and _lasts(sent):
+                kept.sent = sent  # before the last bytes leave: whoever has the answer may ask again
             await send(message)
 
         try:
             await self._app(scope, receive, tee)
         finally:
-            status = sent[0].get("status", 500) if sent else 500
-            if status < 500 and status not in {401, 403}:
-                kept.sent = sent
-            else:
-                del self._kept[name]
+            if kept.sent is None:
+                self._kept.pop(name, None)
 
     def _forget(self) -> None:
         """Drop what is a day old, and the oldest where there are too many; the first kept are the oldest."""
@@ -98,6 +97,12 @@ class Repeats:
             if self._kept[oldest].at >= before and len(self._kept) < MOST_KEPT:
                 return
             del self._kept[oldest]
+
+
+def _lasts(sent: list[Message]) -> bool:
+    """Say whether an answer is kept: not a failure of ours, and not a refusal of the person."""
+    status = sent[0].get("status", 500)
+    return status < 500 and status not in {401, 403}
 
 
 async def _read(receive: Receive) -> tuple[list[Message], bytes | None]:
