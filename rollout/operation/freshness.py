@@ -44,6 +44,6 @@ class Freshness:
         seen = self._seen.get(name)
         return 0.0 if seen is None else elapsed - seen.since
 
-    def forget(self, kept: set[str]) -> None:
-        """Drop every name but these."""
-        self._seen = {name: seen for name, seen in self._seen.items() if name in kept}
+    def forget(self, kept: set[str], elapsed: float) -> None:
+        """Drop every name but these and those that somebody looked at since `elapsed`, when `kept` began to be read."""
+        self._seen = {name: seen for name, seen in self._seen.items() if name in kept or seen.looked >= elapsed}

@@ -3,6 +3,7 @@
 import base64
 import gzip
 import hmac
+import itertools
 import json
 import secrets
 import socket
@@ -56,6 +57,7 @@ class World:
         self.keys: dict[str, Ed25519PrivateKey] = {}
         self.boots: dict[str, str] = {}
         self.seqs: dict[str, int] = {}
+        self.judgements = itertools.count(1)  # never lower than one that the gateway's lookout may still be reading
         self.collector = self.token("collector")
         self.enroller = self.token("enrol")
 
@@ -164,7 +166,7 @@ class World:
         def work(tx: Any) -> None:
             before = tx.judging.judgement(rollout)
             base = before or StoredJudgement(rollout, 0, 0.0, 0, 0, 0, "healthy", 1000, {}, False, {})
-            fields = {"counter": base.counter + 1, "event": tx.events.last()} | change
+            fields = {"counter": next(self.judgements), "event": tx.events.last()} | change
             tx.judging.save(replace(base, **fields))
             for name in ("engine", "lease-loop"):
                 tx.beacons.move(name, "w")
@@ -172,11 +174,11 @@ class World:
         self.write(work)
 
     def empty(self) -> None:
-        """As new: only tokens stay."""
+        """As new: only tokens stay, and the beacons, whose counters never fall."""
 
         def work(tx: Any) -> None:
             for table in reversed(metadata.sorted_tables):
-                if table.name not in {"token", "store_clock"}:
+                if table.name not in {"token", "store_clock", "beacon"}:
                     tx.connection.execute(table.delete())
 
         self.write(work)
@@ -186,11 +188,14 @@ class World:
 
     def knows(self, rollout: str = "r1") -> None:
         """As `sees`, without waiting for the gateway's own look."""
-        self.judge(rollout)
-        now, counter = self.desk.clock.elapsed(), self.store.read(lambda tx: tx.judging.judgement(rollout).counter)
-        for name, value in ((f"judgement/{rollout}", counter), ("engine", 10**6)):
-            self.desk.freshness.observe(name, value - 1, now)
-            self.desk.freshness.observe(name, value, now)
+        for _ in range(2):
+            self.judge(rollout)
+            now = self.desk.clock.elapsed()
+            judged, engine = self.store.read(
+                lambda tx: (tx.judging.judgement(rollout).counter, tx.beacons.all()["engine"][2])
+            )
+            self.desk.freshness.observe(f"judgement/{rollout}", judged, now)
+            self.desk.freshness.observe("engine", engine, now)
 
     def sees(self, rollout: str = "r1", **change: Any) -> None:
         """Let the gateway see judgement and engine move."""

@@ -65,7 +65,7 @@ class Lookout:
             else:
                 for name, counter in counters.items():
                     desk.freshness.observe(name, counter, before)
-                desk.freshness.forget(set(counters))
+                desk.freshness.forget(set(counters), before)
                 age = desk.freshness.age(ENGINE, desk.clock.elapsed())
                 desk.metrics.engine_age.set(-1 if age is None else age)
             await asyncio.sleep(LOOK_SECONDS)
