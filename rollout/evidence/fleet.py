@@ -125,16 +125,30 @@ class Fleet:
             int(np.count_nonzero(exposed & self.confirmed)),
         )
 
+    @property
+    def witnesses(self) -> Mask:
+        """Whose beats show that we can see: control.
+
+        Where nobody is held out and none of the others is left to be granted, those who confirmed: a policy without
+        hold-out chose to end without control, not to end blind. Whoever still has to confirm never counts: its
+        silence is evidence.
+        """
+        control = self.members & ~self.granted
+        if (self.ring == HELD_OUT).any() or (control & self.awake).any():
+            return control
+        return self.members & self.confirmed
+
     def coverage(self, elapsed: float) -> tuple[float, float]:
         """Share of (exposed, control) hosts heard within 2 of their intervals; an empty arm is 1 and 0.
 
-        Nobody exposed yet hides nothing; no control to be heard is blindness.
+        Nobody exposed yet hides nothing; no control to be heard is blindness. See `witnesses` for a fleet without.
         """
         expected = self.awake
         heard = expected & (elapsed - self.heard_elapsed <= 2 * self.interval)
+        witnesses = self.witnesses
         return (
             _share(heard & self.granted, expected & self.granted, 1.0),
-            _share(heard & ~self.granted, expected & ~self.granted, 0.0),
+            _share(heard & witnesses, expected & witnesses, 0.0),
         )
 
     def silent(self, clock: float, dark_after: float) -> NDArray[np.int64]:

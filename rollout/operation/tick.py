@@ -72,10 +72,9 @@ def _blindness(watched: Watched, around: Surroundings) -> str | None:
 
 
 def data_age(watched: Watched, elapsed: float) -> float:
-    """Seconds since the newest committed control beat, infinite if there is none."""
-    fleet = watched.fold.fleet
-    control = fleet.heard_elapsed[fleet.members & ~fleet.granted]
-    return float(elapsed - control.max()) if control.size else float("inf")
+    """Seconds since the newest committed control beat (of a fleet without: `witnesses`), infinite if there is none."""
+    heard = watched.fold.fleet.heard_elapsed[watched.fold.fleet.witnesses]
+    return float(elapsed - heard.max()) if heard.size else float("inf")
 
 
 def _advance(watched: Watched, around: Surroundings) -> bool:

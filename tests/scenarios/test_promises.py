@@ -209,3 +209,31 @@ def test_p4_a_host_that_crashed_unseen_is_back_with_its_first_beat_of_a_new_boot
     here.clock.move(0.2)
     here.beat([2])
     assert here.read(lambda tx: back.survey(tx, R)).back == 1
+
+
+def all_confirmed(here: World, hosts: range) -> None:
+    for key in hosts:
+        while not isinstance(here.ask([key])[0], Granted):
+            here.pass_time(1)
+        here.apply(key)
+    here.pass_time(6)
+    assert {here.adoption(key).state for key in hosts} == {"confirmed"}
+
+
+def test_p1_a_fleet_without_hold_out_ends_in_the_sight_of_those_who_confirmed(tmp_path: Path) -> None:
+    """Nobody is left as control, by the policy's own choice: were that blindness, no such rollout would ever end."""
+    with world(tmp_path, hosts=20, in_ring=20) as here:
+        here.pass_time(2)
+        all_confirmed(here, range(1, 21))
+        assert here.judgement.verdict != "blind"
+        assert here.judgement.document["coverage"]["control"] == 1.0
+        here.pass_time(6, beating=[])
+        assert here.judgement.verdict == "blind"
+
+
+def test_p1_with_a_hold_out_nobody_else_speaks_for_control(tmp_path: Path) -> None:
+    with world(tmp_path, hosts=22, in_ring=20) as here:
+        here.pass_time(2)
+        all_confirmed(here, range(1, 21))
+        here.pass_time(6, beating=range(1, 21))
+        assert (here.judgement.verdict, here.judgement.document["blind"]) == ("blind", "coverage")
