@@ -175,11 +175,11 @@ async def _stopped_in_time(world: World) -> None:
         took.append(time.monotonic() - began)
     stop.set()
     await running
-    assert min(took) < 0.3, took  # the others may have waited for a busy machine
+    assert min(took) < 2, took  # at once, not at the next renewal; the others may have waited for a busy machine
 
 
 async def _until(condition) -> None:
-    async with asyncio.timeout(10):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - files and rows are no events
             await asyncio.sleep(0.005)
 

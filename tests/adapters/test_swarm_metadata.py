@@ -68,7 +68,7 @@ class World:
 
 
 async def until(condition):
-    async with asyncio.timeout(15):
+    async with asyncio.timeout(60):
         while not condition():  # noqa: ASYNC110 - the swarm's counters are no events
             await asyncio.sleep(0.01)
 

@@ -40,7 +40,7 @@ class OneRing:
         return Directed(self.action, counter, path, len(PACKAGE), SHA256, 1, CLOCK.now() + 60)
 
 
-async def until(condition, seconds=20.0):
+async def until(condition, seconds=90.0):
     async with asyncio.timeout(seconds):
         while not condition():  # noqa: ASYNC110 - the swarm's counters are no events
             await asyncio.sleep(0.01)

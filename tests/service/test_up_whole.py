@@ -73,7 +73,7 @@ def up(tmp_path, binary):
         process.communicate()
 
 
-def wait_for(condition, seconds=15.0):
+def wait_for(condition, seconds=90.0):
     deadline = time.monotonic() + seconds
     while not (found := condition()):
         assert time.monotonic() < deadline, "it never happened"

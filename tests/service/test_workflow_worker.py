@@ -37,7 +37,7 @@ def test_another_worker_takes_over_from_a_killed_one(here, process):
     until(lambda: here.adoptions(rollout), what="an adoption")
     second = process()
     terminate(first, signal.SIGKILL)
-    until(lambda: here.rings(rollout)["early"] != "waiting", 30, "the next ring")
+    until(lambda: here.rings(rollout)["early"] != "waiting", what="the next ring")
     assert second.poll() is None
 
 
@@ -67,5 +67,5 @@ def test_a_worker_told_to_stop_ends_within_five_seconds_though_its_engine_is_dea
 def test_a_worker_whose_port_is_taken_says_so(here, process):
     with socket.create_server(("127.0.0.1", 0)) as taken:
         worker = process(taken.getsockname()[1])
-        assert worker.wait(15) != 0
+        assert worker.wait(60) != 0
     assert "cannot listen on" in (here.data / "worker.log").read_text()

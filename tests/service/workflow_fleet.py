@@ -22,7 +22,7 @@ TICK = 0.2
 BEAT = 0.3  # seconds: also what hosts are told while nothing is open, or the first silence would last for minutes
 
 
-def until(holds: Callable[[], Any], seconds: float = 30, what: str = "the condition") -> Any:
+def until(holds: Callable[[], Any], seconds: float = 120, what: str = "the condition") -> Any:
     deadline = time.monotonic() + seconds
     while not (found := holds()):
         assert time.monotonic() < deadline, f"{what} never held"

@@ -221,7 +221,7 @@ class World:
     def adoptions(self, rollout: str) -> list[Any]:
         return list(self.read(lambda tx: tx.adoptions.of_rollout(rollout)))
 
-    def until_state(self, rollout: str, state: str, seconds: float = 40) -> None:
+    def until_state(self, rollout: str, state: str, seconds: float = 120) -> None:
         try:
             until(lambda: self.state(rollout) == state, seconds)
         except AssertionError:
