@@ -12,6 +12,7 @@ import click
 from rollout.service.cli.session import Session, form, session
 
 SCENARIOS = ("crashing", "good", "lethal", "boot-loop", "blind")
+LEAST_HOSTS = 30  # of a demonstration: fewer leave no control to compare a ring with
 
 
 @click.command("up")
@@ -60,7 +61,7 @@ worker_command = _role("worker", "Judge, renew leases, execute workflows.")
 
 @click.command("demo")
 @click.option("--scenario", type=click.Choice(SCENARIOS), default="crashing", show_default=True)
-@click.option("--hosts", type=click.IntRange(1), help="How many simulated hosts.")
+@click.option("--hosts", type=click.IntRange(LEAST_HOSTS), help="How many simulated hosts.")
 @click.option("--seed", type=int, default=1, show_default=True)
 @click.option("--fast", is_flag=True, help="Shorter waits, fewer hosts.")
 @form

@@ -1,11 +1,15 @@
 """What each scenario's fleet does when it loads the candidate, under which policy, and how it must end."""
 
+import math
 from collections.abc import Mapping
 from copy import deepcopy
 from dataclasses import dataclass
 from typing import Any
 
 from policies import profiles
+from policies.early_life import early_life_bound
+from policies.load import load
+from rollout.plan import held_out_count, size_of
 from rollout.simulation.swarm.faults import Blinding, Fault, Kind
 
 PRODUCT = "sensor-content"
@@ -58,11 +62,26 @@ def heartbeat_seconds(hosts: int) -> float:
 
 
 def policy(hosts: int, *, fast: bool) -> dict[str, Any]:
-    """Return the demo profile at this fleet's beat; `fast` halves its waits."""
+    """Return the demo profile at this fleet's beat and size; `fast` halves its waits."""
     document: dict[str, Any] = deepcopy(profiles.document("demo"))
     document["heartbeat"] = f"{round(heartbeat_seconds(hosts) * 1000)}ms"
     if fast:
         document["confirm"]["uptime"] = "2s"
         for ring in document["rings"]:
             ring["bake"]["min"] = "1s"
+    _fit(document, hosts)
     return document
+
+
+def _fit(document: dict[str, Any], hosts: int) -> None:
+    """Where a small fleet's rings could never show their early-life limit, ask of them what they can show."""
+    shape = load(document)
+    free = hosts - held_out_count(shape.hold_out, hosts)
+    canary = min(size_of(shape.rings[0].size, hosts), max(FIRST_BATCH, free // 3))
+    document["rings"][0]["size"] = {"hosts": canary}
+    through = 0
+    for ring, told in zip(shape.rings, document["rings"], strict=True):
+        through = min(free, through + (size_of(ring.size, hosts) if through else canary))
+        limit = ring.promote.early_life
+        if limit is not None and early_life_bound(through, 0) > limit:
+            told["promote"]["early_life"] = f"{math.ceil(100 * early_life_bound(through, 0))}%"
