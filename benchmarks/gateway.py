@@ -20,6 +20,8 @@ import subprocess
 import sys
 import tempfile
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
@@ -45,6 +47,7 @@ sys.exit(main(Settings(data=Path(sys.argv[1]), gateway=Endpoint("127.0.0.1", int
 
 
 def prepare(folder: Path, hosts: int, signers: int) -> tuple[Settings, list[Ed25519PrivateKey]]:
+    """A new store with a collector's token, `hosts` that it speaks for, and `signers` with keys of their own."""
     (folder / "keys").mkdir(parents=True)
     (folder / "keys" / "token.key").write_bytes(b"k" * 32)
     with socket.create_server(("127.0.0.1", 0)) as free:
@@ -106,23 +109,23 @@ def answered(connection: socket.socket) -> int:
     return int(head.split(b" ")[1])
 
 
-def send(port: int, requests: list[bytes], seconds: float, out) -> None:
+def send(port: int, requests: list[bytes], seconds: float, status: int, out) -> None:
     """Send in order, each after the answer to the one before; (answered, seconds) goes out."""
     with socket.create_connection(("127.0.0.1", port)) as connection:
         begun, done = time.perf_counter(), 0
         for each in requests:
             connection.sendall(each)
-            assert answered(connection) == 202
+            assert answered(connection) == status
             done += 1
             if time.perf_counter() - begun > seconds:
                 break
         out.put((done, time.perf_counter() - begun))
 
 
-def drive(port: int, work: list[list[bytes]], seconds: float, *, client_core: int) -> float:
+def drive(port: int, work: list[list[bytes]], seconds: float, *, client_core: int, status: int = 202) -> float:
     """Requests a second over one connection for each list."""
     out = multiprocessing.Queue()
-    children = [multiprocessing.Process(target=send, args=(port, part, seconds, out)) for part in work]
+    children = [multiprocessing.Process(target=send, args=(port, part, seconds, status, out)) for part in work]
     for child in children:
         child.start()
         os.sched_setaffinity(child.pid, {client_core})
@@ -130,6 +133,25 @@ def drive(port: int, work: list[list[bytes]], seconds: float, *, client_core: in
     for child in children:
         child.join()
     return sum(done for done, _ in results) / max(took for _, took in results)
+
+
+@contextmanager
+def serving(settings: Settings, core: int) -> Iterator[subprocess.Popen]:
+    """A gateway process on one core, until it ends."""
+    port = settings.gateway.port
+    server = subprocess.Popen([sys.executable, "-c", START, str(settings.data), str(port)])
+    os.sched_setaffinity(server.pid, {core})
+    try:
+        while True:
+            try:
+                socket.create_connection(("127.0.0.1", port)).close()
+                break
+            except OSError:
+                time.sleep(0.05)
+        yield server
+    finally:
+        server.terminate()
+        server.wait()
 
 
 def limits(settings: Settings, first: list[bytes], second: list[bytes]) -> tuple[float, float]:
@@ -174,15 +196,7 @@ def main() -> None:
         os.sched_setaffinity(0, set(cores))
         settings, keys = prepare(Path(folder) / "data", asked.hosts, 500)
         port = settings.gateway.port
-        server = subprocess.Popen([sys.executable, "-c", START, str(settings.data), str(port)])
-        os.sched_setaffinity(server.pid, {server_core})
-        try:
-            while True:
-                try:
-                    socket.create_connection(("127.0.0.1", port)).close()
-                    break
-                except OSError:
-                    time.sleep(0.05)
+        with serving(settings, server_core) as server:
             requests = [[request("/v1/beats", each, fields) for each in part] for part in sent]
             drive(port, [requests[0]], 1e9, client_core=client_core)  # everybody's first beat
             flat = [each for part in requests[1:] for each in part]
@@ -199,9 +213,7 @@ def main() -> None:
             drive(port, [signed[: len(keys)]], 1e9, client_core=client_core)
             rest = signed[len(keys) :]
             singles = drive(port, [rest[lane::32] for lane in range(32)], asked.seconds, client_core=client_core)
-        finally:
-            server.terminate()
-            ended = server.wait()
+        ended = server.returncode
     print(f"gateway ended with  {ended:12}")
     print(f"decoding alone      {decoding:12,.0f} hosts/s")
     print(f"storing alone       {storing:12,.0f} hosts/s")

@@ -5,6 +5,7 @@ where the old one stood. It decides nothing; the judge does.
 """
 
 from collections.abc import Iterable, Mapping, Sequence
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,6 +15,14 @@ from rollout.evidence.fleet import HELD_OUT, Fleet, Place
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
 
 HELD_OUT_NAME = "held-out"
+
+
+class Due(NamedTuple):
+    """A passed deadline; `adoption`: the open one of a host that went dark, or the one that is late."""
+
+    kind: EventKind
+    host: int
+    adoption: str | None
 
 
 class EvidenceFold:
@@ -54,16 +63,13 @@ class EvidenceFold:
                 rows += self._fold(event, at)
         return rows
 
-    def due(
-        self, clock: float, overdue: float, deadline: float, dark_after: float
-    ) -> list[tuple[EventKind, int, str | None]]:
-        """What the deadlines say now: (kind, host, adoption), dark hosts first."""
-        found: list[tuple[EventKind, int, str | None]] = [
-            (EventKind.DARK, int(host), self._open_adoption(int(host))) for host in self.fleet.silent(clock, dark_after)
-        ]
+    def due(self, clock: float, overdue: float, deadline: float, dark_after: float) -> list[Due]:
+        """What the deadlines say now, dark hosts first."""
+        silent = self.fleet.silent(clock, dark_after).tolist()
+        found = [Due(EventKind.DARK, host, self._open_adoption(host)) for host in silent]
         for course in self._unsettled.values():
             name = passed(course, clock, overdue, deadline)
-            found += [(EventKind(name), course.host, course.adoption)] if name is not None else []
+            found += [Due(EventKind(name), course.host, course.adoption)] if name is not None else []
         return found
 
     def sleep(self, seconds: float) -> None:

@@ -1,10 +1,10 @@
 """Admit: questions of hosts, each answered and granted in the transaction that reads the state.
 
-What is the same for all questions of a transaction is read once; nobody else writes meanwhile, and the
-desk counts its own grants.
+What questions of a transaction are about is read once for all of them: nobody else writes meanwhile, and the
+desk counts its own grants. They are written together, in order, at the end of the same transaction.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -14,10 +14,10 @@ import numpy as np
 
 from rollout import admission
 from rollout.admission import Case, Go, No, Reason, Wait
-from rollout.event import EventKind
 from rollout.operation.record import Memory, Refused
 from rollout.operation.standing import Standing, Watching, named
 from rollout.ports.adoption import Adoption
+from rollout.ports.event import EventKind, Happened
 from rollout.ports.host import HostRecord
 from rollout.ports.rollout import Member
 from rollout.ports.store import Transaction
@@ -61,7 +61,7 @@ def admit(tx: Transaction, rows: Sequence[Row], memory: Memory, watching: Watchi
     """Answer questions in the order given; each sees the grants before it."""
     known = memory.find(tx, {row.question.host for row in rows})
     records = tx.hosts.records({known[row.question.host] for row in rows if row.question.host in known})
-    desk = Desk(tx, watching)
+    desk = Desk(tx, watching, records.keys())
     answers: list[Answered] = []
     for row in rows:
         record = records.get(known.get(row.question.host, -1))
@@ -71,23 +71,28 @@ def admit(tx: Transaction, rows: Sequence[Row], memory: Memory, watching: Watchi
             answers.append(Refused.STRANGER)
         else:
             answers.append(desk.answer(row.question, record))
-    if desk.woken:
-        tx.events.heard(np.array(sorted(desk.woken), dtype=np.int32))
+    desk.write()
     return answers
 
 
 class Desk:
-    """One transaction's questions."""
+    """One transaction's questions; `hosts`: keys of those who ask."""
 
-    def __init__(self, tx: Transaction, watching: Watching) -> None:
+    def __init__(self, tx: Transaction, watching: Watching, hosts: Collection[int]) -> None:
         self._tx = tx
         self._watching = watching
+        self._hosts = hosts
         self._courses: dict[tuple[str, int], Standing | None] = {}
-        self.woken: set[int] = set()
+        self._granted: dict[int, Adoption] = {}
 
     @cached_property
     def _frozen(self) -> bool:
         return self._tx.rollouts.frozen() is not None
+
+    @cached_property
+    def _before(self) -> Mapping[int, Sequence[Adoption]]:
+        """What each had been granted before this transaction."""
+        return self._tx.adoptions.of_hosts(self._hosts)
 
     def answer(self, question: Question, record: HostRecord | None) -> Answered:
         """Answer one, and grant where the answer is go."""
@@ -96,7 +101,7 @@ class Desk:
             answer = admission.answer(Case(record is not None, self._frozen, question.director_version))
             return answer if isinstance(answer, No) else No(Reason.NOT_DIRECTED)
         member = course.member(record)
-        adoptions = self._tx.adoptions.of_host(record.key)
+        adoptions = self._adoptions(record.key)
         mine = next((each for each in adoptions if each.rollout == course.rollout.id), None)
         case = Case(
             known=True,
@@ -115,18 +120,22 @@ class Desk:
             mine = self._grant(question, record.key, member, course)
         return Granted(answer, mine.id)
 
+    def _adoptions(self, host: int) -> Sequence[Adoption]:
+        """A host's adoptions; who was granted one here has it open, and gets no other before it is settled."""
+        before, mine = self._before.get(host, ()), self._granted.get(host)
+        return before if mine is None else [*before, mine]
+
     def _course(self, product: str, counter: int) -> "Standing | None":
         key = (product, counter)
         if key not in self._courses:
             found = named(self._tx, product, counter)
-            self._courses[key] = None if found is None else Standing(self._tx, self._watching, *found)
+            self._courses[key] = None if found is None else Standing(self._tx, self._watching, self._hosts, *found)
         return self._courses[key]
 
     def _grant(self, question: Question, host: int, member: Member | None, course: "Standing") -> Adoption:
         if member is None:  # no place, no go: admission has answered before
             raise AssertionError("granted a host without a place")
-        tx, rollout = self._tx, course.rollout
-        self._wake(host, question.boot)
+        rollout = course.rollout
         granted = Adoption(
             id=self._watching.identity(),
             rollout=rollout.id,
@@ -140,24 +149,42 @@ class Desk:
             outcome=None,
             overdue=False,
             holding=True,
-            granted_at=tx.at,
+            granted_at=self._tx.at,
             boot=question.boot,
             director_version=question.director_version,
         )
-        order = tx.adoptions.grant(granted)
+        self._granted[host] = granted
         course.count(member.stratum)
-        detail = {"ring": member.ring, "stratum": member.stratum, "order": order, "boot": question.boot}
-        tx.events.append(EventKind.GRANTED, host, rollout=rollout.id, adoption=granted.id, detail=detail)
         return granted
 
-    def _wake(self, host: int, boot: str) -> None:
-        """Who is granted is awake: a host that dies while it counts as asleep would die unseen."""
+    def write(self) -> None:
+        """Write what was granted; who is granted is awake, and was heard."""
+        if not self._granted:
+            return
+        tx, granted = self._tx, list(self._granted.values())
+        orders = tx.adoptions.grant_all(granted)
+        woken = self._wake(granted)
+        events: list[Happened] = []
+        for one, order in zip(granted, orders, strict=True):
+            detail = {"ring": one.ring, "stratum": one.stratum, "order": order, "boot": one.boot}
+            events += [woken[one.host]] if one.host in woken else []
+            events.append(Happened(EventKind.GRANTED, one.host, detail, one.rollout, one.id))
+        tx.events.extend(events)
+        tx.events.heard(np.array(sorted(self._granted), dtype=np.int32))
+
+    def _wake(self, granted: Sequence[Adoption]) -> Mapping[int, Happened]:
+        """Wake them; what is to be told of those who slept: one that dies while it counts as asleep dies unseen."""
         tx = self._tx
-        spoken = tx.hosts.presence([host]).get(host)
-        if spoken is None:
-            tx.hosts.save_presence([Presence(host, -1, boot, 0.0, "idle", HERE, "{}", None, tx.at)])
-            tx.events.append(EventKind.JOINED, host, detail={"boot": boot})
-        elif spoken.absent != HERE:
-            tx.hosts.save_presence([spoken._replace(absent=HERE, at=tx.at)])
-            tx.events.append(EventKind.AWAKE, host)
-        self.woken.add(host)
+        spoken = tx.hosts.presence(sorted(self._granted))
+        saved: list[Presence] = []
+        woken: dict[int, Happened] = {}
+        for host, boot in ((one.host, one.boot) for one in granted):
+            before = spoken.get(host)
+            if before is None:
+                saved.append(Presence(host, -1, boot, 0.0, "idle", HERE, "{}", None, tx.at))
+                woken[host] = Happened(EventKind.JOINED, host, {"boot": boot})
+            elif before.absent != HERE:
+                saved.append(before._replace(absent=HERE, at=tx.at))
+                woken[host] = Happened(EventKind.AWAKE, host)
+        tx.hosts.save_presence(saved)
+        return woken

@@ -5,20 +5,20 @@ Most beats change nothing but time; these are compared and noted in bulk. Only t
 
 from array import array
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from enum import Enum
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import msgspec
 import numpy as np
 
 from rollout import telemetry
-from rollout.event import EventKind
 from rollout.operation.newcomer import enlist, rings_of
+from rollout.operation.prove import prove
 from rollout.ports.adoption import Adoption
-from rollout.ports.rollout import RolloutRecord
+from rollout.ports.event import Happened
 from rollout.ports.store import Transaction
-from rollout.telemetry import RETIRED, Beat, Presence, Trial
+from rollout.telemetry import RETIRED, Beat, Presence
 
 MOST_REMEMBERED = 4_000_000  # hosts; about 100 bytes each
 
@@ -184,10 +184,9 @@ def _fold_others(
     _enlist(tx, joined, beats_)
     touched: list[tuple[int, float, float, int]] = []
     saved: list[Presence] = []
-    events: list[tuple[EventKind, int, Mapping[str, Any]]] = []
+    events: list[Happened] = []
     ran: dict[int, Mapping[str, int]] = {}
     proving: list[tuple[Adoption, Beat]] = []
-    rollouts: dict[str, RolloutRecord | None] = {}
     for key in keys:
         before, beat, open_ = spoken.get(key), beats_[key], adopting.get(key, ())
         if before is not None and not open_ and telemetry.is_quiet(before, beat):
@@ -197,13 +196,11 @@ def _fold_others(
         saved.append(after)
         if before is None or before.running != after.running:
             ran[key] = beat.running
-        events += [(change.kind, key, change.detail) for change in changes]
+        events += [Happened(change.kind, key, change.detail) for change in changes]
         proving += [(adoption, beat) for adoption in open_ if adoption.id == beat.adoption]
     tx.hosts.save_presence(saved)
     tx.hosts.set_running(ran)
-    tx.events.extend(events)
-    for adoption, beat in proving:
-        _prove(tx, adoption, beat, rollouts)
+    tx.events.extend(events + prove(tx, proving))
     return touched
 
 
@@ -215,44 +212,6 @@ def _enlist(tx: Transaction, joined: Sequence[int], beats_: Mapping[int, Beat]) 
     for rollout in tx.rollouts.judged():
         counters = {key: beats_[key].running.get(rollout.product) for key in joined}
         enlist(tx, rollout, records, {key: counter for key, counter in counters.items() if counter is not None})
-
-
-def _prove(tx: Transaction, adoption: Adoption, beat: Beat, rollouts: dict[str, RolloutRecord | None]) -> None:
-    """What a beat that names its host's open adoption says of it; the first outcome counts."""
-    if beat.phase == "reverted":
-        if tx.adoptions.fail(adoption, "reverted"):
-            tx.events.append(EventKind.REVERTED, adoption.host, rollout=adoption.rollout, adoption=adoption.id)
-        return
-    trial = Trial(
-        adoption.product,
-        adoption.counter,
-        adoption.boot,
-        adoption.applied_boot,
-        adoption.applied_uptime,
-        adoption.uptime,
-        adoption.boots,
-    )
-    proved = telemetry.advance(trial, beat)
-    if proved != trial:
-        tx.adoptions.progress(
-            replace(
-                adoption,
-                applied_boot=proved.applied_boot,
-                applied_uptime=proved.applied_uptime,
-                uptime=proved.uptime,
-                boots=proved.boots,
-            )
-        )
-    if adoption.rollout not in rollouts:
-        rollouts[adoption.rollout] = tx.rollouts.get(adoption.rollout)
-    rollout = rollouts[adoption.rollout]
-    if rollout is None:
-        return
-    confirm = rollout.policy.confirm
-    if telemetry.is_confirmed(proved, beat, confirm.uptime.total_seconds(), confirm.reboots) and tx.adoptions.confirm(
-        adoption
-    ):
-        tx.events.append(EventKind.CONFIRMED, adoption.host, rollout=adoption.rollout, adoption=adoption.id)
 
 
 def _hints(tx: Transaction, heard: Sequence[int], memory: Memory) -> dict[int, Mapping[str, str]]:

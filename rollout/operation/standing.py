@@ -1,6 +1,6 @@
 """Where a rollout stands, as one transaction reads it for all questions about it, and the grants made since."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import cached_property
@@ -49,10 +49,13 @@ def named(tx: Transaction, product: str, counter: int) -> tuple[RolloutRecord, b
 
 
 class Standing:
-    """One rollout as this transaction reads it, and the grants made since."""
+    """One rollout as this transaction reads it, and the grants made since; `hosts`: keys of those who ask."""
 
-    def __init__(self, tx: Transaction, watching: Watching, rollout: RolloutRecord, newest: bool) -> None:
+    def __init__(
+        self, tx: Transaction, watching: Watching, hosts: Collection[int], rollout: RolloutRecord, newest: bool
+    ) -> None:
         self._tx = tx
+        self._hosts = hosts
         self._watching = watching
         self.rollout = rollout
         self._newest = newest
@@ -62,6 +65,7 @@ class Standing:
         self._outstanding: dict[str, int] = {}
         for (_, stratum), tally in tallies.items():
             self._outstanding[stratum] = self._outstanding.get(stratum, 0) + tally.outstanding
+        self._granted = 0
 
     def facts(self, release_counter: int, sha256: str) -> Course:
         """The rollout, and whether the question names its release."""
@@ -81,13 +85,19 @@ class Standing:
 
     def member(self, record: HostRecord) -> Member | None:
         """The host's place; one that enrolled meanwhile gets its place now."""
-        found = self._tx.rollouts.member(self.rollout.id, record.key)
+        found = self._members.get(record.key)
         if found is None and not self.rollout.over:
             spoken = self._tx.hosts.presence([record.key]).get(record.key)
             counter = None if spoken is None else counters(spoken.running).get(self.rollout.product)
             running = {} if counter is None else {record.key: counter}
             found = enlist(self._tx, self.rollout, [record], running).get(record.key)
+            if found is not None:
+                self._members[record.key] = found
         return found
+
+    @cached_property
+    def _members(self) -> dict[int, Member]:
+        return {member.host: member for member in self._tx.rollouts.members(self.rollout.id, self._hosts)}
 
     def place(
         self, record: HostRecord, member: Member | None, mine: Adoption | None, adoptions: Sequence[Adoption]
@@ -137,15 +147,18 @@ class Standing:
             stratum_window=None if judged is None else judged.windows.get(member.stratum),
             stratum_outstanding=self._outstanding.get(member.stratum, 0),
             first_batch=ring.first_batch,
-            granted_last_minute=0 if ring.max_per_minute is None else self._last_minute(),
+            granted_last_minute=0 if ring.max_per_minute is None else self._last_minute + self._granted,
             max_per_minute=ring.max_per_minute,
         )
 
+    @cached_property
     def _last_minute(self) -> int:
+        """Grants of the last minute, but for those counted here."""
         return self._tx.adoptions.granted_since(self.rollout.id, self._tx.at - 60)
 
     def count(self, stratum: str) -> None:
-        """One more is outstanding."""
+        """One more is granted and outstanding."""
+        self._granted += 1
         self._outstanding[stratum] = self._outstanding.get(stratum, 0) + 1
 
     @cached_property

@@ -12,14 +12,13 @@ import numpy as np
 from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
 from rollout.operation.consequence import consequences
+from rollout.operation.deadline import mark
 from rollout.operation.record import interval
 from rollout.operation.watching import GAP_SECONDS, Watched, enlist
-from rollout.ports.event import EventKind
 from rollout.ports.judging import StoredJudgement, TickMark
 from rollout.ports.store import Transaction
 
 KEEP_HEARD_SECONDS = 3_600.0  # of the log of who was heard; a new owner needs `dark_after` of it
-OUTCOMES = {EventKind.DARK: "dark", EventKind.EXPIRED: "deadline"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,27 +96,15 @@ def _advance(watched: Watched, around: Surroundings) -> bool:
 
 def _mark_deadlines(tx: Transaction, watched: Watched) -> None:
     """Write the events of passed deadlines, where the store still says the adoption is open."""
-    policy, fold, record = watched.record.policy, watched.fold, watched.record
-    due = fold.due(
+    policy = watched.record.policy
+    due = watched.fold.due(
         watched.clock,
         policy.overdue.total_seconds(),
         policy.confirm.deadline.total_seconds(),
         policy.dark_after.total_seconds(),
     )
-    for kind, host, adoption in due:
-        found = tx.adoptions.get(adoption) if adoption is not None else None
-        if kind is EventKind.OVERDUE and found is not None:
-            if found.state != "open":
-                continue
-            tx.adoptions.mark_overdue(found)
-        elif kind is EventKind.RESOLVED and found is not None:
-            tx.adoptions.release_slot(found)
-        elif kind is EventKind.DARK:
-            if found is not None:
-                tx.adoptions.fail(found, OUTCOMES[kind])
-        elif found is not None and not tx.adoptions.fail(found, OUTCOMES[kind]):
-            continue
-        tx.events.append(kind, host, rollout=record.id, adoption=adoption)
+    if due:
+        mark(tx, watched.record.id, due)
 
 
 def _fold(tx: Transaction, watched: Watched) -> list[Row]:

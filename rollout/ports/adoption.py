@@ -71,8 +71,16 @@ class Adoptions(Protocol):
         """One adoption."""
         ...
 
+    def some(self, adoptions: Collection[str]) -> Mapping[str, Adoption]:
+        """These by id; unknown ones are missing."""
+        ...
+
     def of_host(self, host: int) -> Sequence[Adoption]:
         """A host's adoptions in every rollout, oldest first."""
+        ...
+
+    def of_hosts(self, hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
+        """As `of_host`, by host; those without any are missing."""
         ...
 
     def open_of(self, hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
@@ -91,24 +99,36 @@ class Adoptions(Protocol):
         """Store it (its `order` is ignored) and take a slot; its rank in grant order, from 0."""
         ...
 
-    def progress(self, adoption: Adoption) -> None:
-        """Store applied_boot, applied_uptime, uptime and boots."""
+    def grant_all(self, adoptions: Sequence[Adoption]) -> Sequence[int]:
+        """As `grant`, in the order given."""
+        ...
+
+    def progress(self, adoptions: Sequence[Adoption]) -> None:
+        """Store applied_boot, applied_uptime, uptime and boots of each."""
         ...
 
     def confirm(self, adoption: Adoption) -> bool:
         """Open to confirmed: gives its slot back, ends overdue; False if it was not open."""
         ...
 
+    def confirm_all(self, adoptions: Sequence[Adoption]) -> Collection[str]:
+        """As `confirm`: the ids of those that were open."""
+        ...
+
     def fail(self, adoption: Adoption, outcome: str) -> bool:
         """Open to failed: keeps its slot, ends overdue; False if it was not open."""
         ...
 
-    def mark_overdue(self, adoption: Adoption) -> None:
-        """Count an open one as overdue."""
+    def fail_all(self, adoptions: Sequence[Adoption], outcome: str) -> Collection[str]:
+        """As `fail`: the ids of those that were open."""
         ...
 
-    def release_slot(self, adoption: Adoption) -> None:
-        """Give a failed one's slot back."""
+    def mark_overdue(self, *adoptions: Adoption) -> None:
+        """Count open ones as overdue."""
+        ...
+
+    def release_slot(self, *adoptions: Adoption) -> None:
+        """Give the slots of failed ones back."""
         ...
 
     def returning(self, rollout: str) -> Sequence[Returning]:

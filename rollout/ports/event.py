@@ -1,14 +1,24 @@
 """Events, as stored."""
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rollout.event import Event, EventKind
 
-__all__ = ["Event", "EventKind", "Events"]
+__all__ = ["Event", "EventKind", "Events", "Happened"]
+
+
+class Happened(NamedTuple):
+    """An event to be written; `rollout` and `adoption` where it concerns one."""
+
+    kind: EventKind
+    host: int
+    detail: Mapping[str, Any] = {}
+    rollout: str | None = None
+    adoption: str | None = None
 
 
 class Events(Protocol):
@@ -26,8 +36,8 @@ class Events(Protocol):
         """Write one event; its `seq`."""
         ...
 
-    def extend(self, rows: Sequence[tuple[EventKind, int, Mapping[str, Any]]]) -> None:
-        """Write many (kind, host, detail) that concern no one rollout, in order."""
+    def extend(self, events: Sequence[Happened]) -> None:
+        """Write many, in order."""
         ...
 
     def after(self, seq: int, limit: int = 100_000) -> Sequence[Event]:

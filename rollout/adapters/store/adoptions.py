@@ -1,9 +1,10 @@
 """Adoptions and their tallies, in SQL. Every change of a row changes its tally in the same transaction."""
 
-from collections.abc import Collection, Mapping, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
-from sqlalchemy import func, insert, or_, select, update
+from sqlalchemy import ColumnElement, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
 from rollout.adapters.store.schema import adoption, event, member, presence, rollout, running, tally
@@ -14,6 +15,9 @@ from rollout.telemetry import ASLEEP, GONE, RETIRED
 
 CHUNK = 2_000  # keys in one statement
 _COUNTS = tuple(Tally.__dataclass_fields__)
+_FIELDS = tuple(Adoption.__dataclass_fields__)
+_PLACE = ("rollout", "ring", "stratum")  # what a tally is of
+_PROGRESS = update(adoption).where(adoption.c.id == bindparam("mine"))
 
 
 def _adoption(row: Row[Any]) -> Adoption:
@@ -21,8 +25,13 @@ def _adoption(row: Row[Any]) -> Adoption:
     return Adoption(**fields | {"boots": tuple(row.boots)})
 
 
+def _chunks(keys: Collection[Any]) -> Iterable[list[Any]]:
+    ordered = sorted(keys)
+    return (ordered[start : start + CHUNK] for start in range(0, len(ordered), CHUNK))
+
+
 def _returning(row: Row[Any]) -> Returning:
-    fields = {name: getattr(row, name) for name in Adoption.__dataclass_fields__}
+    fields = {name: getattr(row, name) for name in _FIELDS}
     heard = row.heard_at if row.heard_at is not None else 0.0
     return Returning(
         adoption=Adoption(**fields | {"boots": tuple(row.boots)}),
@@ -41,21 +50,30 @@ class AdoptionTable(TableFamily):
 
     def get(self, id_: str) -> Adoption | None:
         """One adoption."""
-        row = self._row(select(adoption).where(adoption.c.id == id_))
-        return None if row is None else _adoption(row)
+        return self.some([id_]).get(id_)
+
+    def some(self, ids: Collection[str]) -> Mapping[str, Adoption]:
+        """These by id; unknown ones are missing."""
+        chosen = (select(adoption).where(adoption.c.id.in_(chunk)) for chunk in _chunks(ids))
+        return {row.id: _adoption(row) for statement in chosen for row in self._rows(statement)}
 
     def of_host(self, host: int) -> Sequence[Adoption]:
         """A host's adoptions in every rollout, oldest first."""
-        chosen = select(adoption).where(adoption.c.host == host)
-        return [_adoption(row) for row in self._rows(chosen.order_by(adoption.c.granted_at, adoption.c.id))]
+        return self.of_hosts([host]).get(host, ())
+
+    def of_hosts(self, hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
+        """As `of_host`, by host; those without any are missing."""
+        return self._by_host(select(adoption), hosts)
 
     def open_of(self, hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
         """Open adoptions by host, of these hosts; those without any are missing."""
-        ordered = sorted(hosts)
+        return self._by_host(select(adoption).where(adoption.c.state == "open"), hosts)
+
+    def _by_host(self, chosen: Select[Any], hosts: Collection[int]) -> Mapping[int, Sequence[Adoption]]:
         found: dict[int, list[Adoption]] = {}
-        for start in range(0, len(ordered), CHUNK):
-            chosen = select(adoption).where(adoption.c.host.in_(ordered[start : start + CHUNK]))
-            for row in self._rows(chosen.where(adoption.c.state == "open").order_by(adoption.c.granted_at)):
+        for chunk in _chunks(hosts):
+            mine = chosen.where(adoption.c.host.in_(chunk)).order_by(adoption.c.granted_at, adoption.c.id)
+            for row in self._rows(mine):
                 found.setdefault(row.host, []).append(_adoption(row))
         return found
 
@@ -72,44 +90,62 @@ class AdoptionTable(TableFamily):
 
     def grant(self, granted: Adoption) -> int:
         """Store it (its `order` is ignored) and take a slot; its rank in grant order, from 0."""
-        mine = rollout.c.id == granted.rollout
-        taken = update(rollout).where(mine).values(orders=rollout.c.orders + 1).returning(rollout.c.orders)
-        order = int(self._connection.execute(taken).scalar_one()) - 1
-        fields = {name: getattr(granted, name) for name in Adoption.__dataclass_fields__}
-        self._run(insert(adoption).values(**fields | {"order": order, "boots": list(granted.boots)}))
-        self._count(granted, granted=1, outstanding=1)
+        (order,) = self.grant_all([granted])
         return order
 
-    def progress(self, changed: Adoption) -> None:
-        """Store applied_boot, applied_uptime, uptime and boots."""
-        values = {name: getattr(changed, name) for name in ("applied_boot", "applied_uptime", "uptime")}
-        self._run(update(adoption).where(adoption.c.id == changed.id).values(**values, boots=list(changed.boots)))
+    def grant_all(self, granted: Sequence[Adoption]) -> Sequence[int]:
+        """As `grant`, in the order given."""
+        ranks = {name: self._ranks(name, count) for name, count in Counter(one.rollout for one in granted).items()}
+        orders = [next(ranks[one.rollout]) for one in granted]
+        rows = [
+            {name: getattr(one, name) for name in _FIELDS} | {"order": order, "boots": list(one.boots)}
+            for one, order in zip(granted, orders, strict=True)
+        ]
+        self._run(insert(adoption), rows)
+        self._count(granted, granted=1, outstanding=1)
+        return orders
+
+    def _ranks(self, rollout_: str, count: int) -> Iterator[int]:
+        """The next ranks in a rollout's grant order."""
+        more = update(rollout).where(rollout.c.id == rollout_).values(orders=rollout.c.orders + count)
+        end = int(self._connection.execute(more.returning(rollout.c.orders)).scalar_one())
+        return iter(range(end - count, end))
+
+    def progress(self, changed: Sequence[Adoption]) -> None:
+        """Store applied_boot, applied_uptime, uptime and boots of each."""
+        names = ("applied_boot", "applied_uptime", "uptime")
+        rows = [{name: getattr(one, name) for name in names} | {"mine": one.id, "boots": one.boots} for one in changed]
+        self._run(_PROGRESS, rows)
 
     def confirm(self, settled: Adoption) -> bool:
         """Open to confirmed: gives its slot back, ends overdue; False if it was not open."""
-        if (row := self._settle(settled, state="confirmed", holding=False)) is None:
-            return False
-        self._count(row, confirmed=1, outstanding=-1, overdue=-int(row.overdue))
-        return True
+        return bool(self.confirm_all([settled]))
+
+    def confirm_all(self, settled: Sequence[Adoption]) -> Collection[str]:
+        """As `confirm`: the ids of those that were open."""
+        found = self._settle(settled, state="confirmed", holding=False)
+        self._count(found.values(), confirmed=1, outstanding=-1)
+        return found.keys()
 
     def fail(self, settled: Adoption, outcome: str) -> bool:
         """Open to failed: keeps its slot, ends overdue; False if it was not open."""
-        if (row := self._settle(settled, state="failed", outcome=outcome)) is None:
-            return False
-        self._count(row, failed=1, overdue=-int(row.overdue))
-        return True
+        return bool(self.fail_all([settled], outcome))
 
-    def mark_overdue(self, late: Adoption) -> None:
-        """Count an open one as overdue."""
-        mine = (adoption.c.id == late.id) & (adoption.c.state == "open") & adoption.c.overdue.is_(False)
-        if self._run(update(adoption).where(mine).values(overdue=True)):
-            self._count(late, overdue=1)
+    def fail_all(self, settled: Sequence[Adoption], outcome: str) -> Collection[str]:
+        """As `fail`: the ids of those that were open."""
+        found = self._settle(settled, state="failed", outcome=outcome)
+        self._count(found.values(), failed=1)
+        return found.keys()
 
-    def release_slot(self, failed: Adoption) -> None:
-        """Give a failed one's slot back."""
-        mine = (adoption.c.id == failed.id) & (adoption.c.state == "failed") & adoption.c.holding.is_(True)
-        if self._run(update(adoption).where(mine).values(holding=False)):
-            self._count(failed, outstanding=-1)
+    def mark_overdue(self, *late: Adoption) -> None:
+        """Count open ones as overdue."""
+        in_time = (adoption.c.state == "open") & adoption.c.overdue.is_(False)
+        self._count(self._change(late, in_time, overdue=True).values(), overdue=1)
+
+    def release_slot(self, *failed: Adoption) -> None:
+        """Give the slots of failed ones back."""
+        held = (adoption.c.state == "failed") & adoption.c.holding.is_(True)
+        self._count(self._change(failed, held, holding=False).values(), outstanding=-1)
 
     def returning(self, rollout_: str) -> Sequence[Returning]:
         """Every touched host that is not marked back, or reports the candidate again, in grant order."""
@@ -161,17 +197,27 @@ class AdoptionTable(TableFamily):
         rows = self._rows(select(tally).where(tally.c.rollout == rollout_))
         return {(row.ring, row.stratum): Tally(**{name: getattr(row, name) for name in _COUNTS}) for row in rows}
 
-    def _settle(self, settled: Adoption, **values: Any) -> Adoption | None:
-        """The stored one as it was before, or None where it was not open."""
-        before = self.get(settled.id)
-        if before is None or before.state != "open":
-            return None
-        mine = adoption.c.id == settled.id
-        self._run(update(adoption).where(mine).values(**values, overdue=False, resolved_at=self._at))
-        return before
+    def _settle(self, settled: Sequence[Adoption], **values: Any) -> Mapping[str, Adoption]:
+        """Those that were open, by id; what they settle to is written, and none of them is overdue any more."""
+        late = self._change(settled, (adoption.c.state == "open") & adoption.c.overdue.is_(True), overdue=False)
+        self._count(late.values(), overdue=-1)
+        return self._change(settled, adoption.c.state == "open", **values, resolved_at=self._at)
 
-    def _count(self, of: Adoption, **change: int) -> None:
-        where = {"rollout": of.rollout, "ring": of.ring, "stratum": of.stratum}
-        row = self._insert(tally).values(**where, **change)
-        added = {name: tally.c[name] + by for name, by in change.items()}
-        self._run(row.on_conflict_do_update(index_elements=list(where), set_=added))
+    def _change(self, some: Sequence[Adoption], which: ColumnElement[bool], **values: Any) -> Mapping[str, Adoption]:
+        """Change those of them that are so: these, by id, in the order given."""
+        named = {one.id: one for one in some}
+        changed: set[str] = set()
+        for chunk in _chunks(named):
+            statement = update(adoption).where(adoption.c.id.in_(chunk), which).values(**values)
+            changed |= {row.id for row in self._connection.execute(statement.returning(adoption.c.id))}
+        return {id_: one for id_, one in named.items() if id_ in changed}
+
+    def _count(self, of: Iterable[Adoption], **change: int) -> None:
+        """Add to the tallies, for each of these."""
+        places = Counter((one.rollout, one.ring, one.stratum) for one in of)
+        row = self._insert(tally)
+        added = {name: tally.c[name] + row.excluded[name] for name in change}
+        upsert = row.on_conflict_do_update(index_elements=_PLACE, set_=added)
+        changes = ({name: by * many for name, by in change.items()} for many in places.values())
+        rows = [dict(zip(_PLACE, place, strict=True)) | by for place, by in zip(places, changes, strict=True)]
+        self._run(upsert, rows)

@@ -9,7 +9,7 @@ from sqlalchemy import delete, func, insert, or_, select
 
 from rollout.adapters.store.schema import beat_log, event
 from rollout.adapters.store.table import TableFamily
-from rollout.ports.event import Event, EventKind
+from rollout.ports.event import Event, EventKind, Happened
 
 FAILURES = (EventKind.CRASHED.value, EventKind.REVERTED.value, EventKind.DARK.value, EventKind.EXPIRED.value)
 
@@ -37,10 +37,9 @@ class EventTable(TableFamily):
         }
         return int(self._connection.execute(insert(event).values(**row).returning(event.c.seq)).scalar_one())
 
-    def extend(self, rows: Sequence[tuple[EventKind, int, Mapping[str, Any]]]) -> None:
-        """Write many (kind, host, detail) that concern no one rollout, in order."""
-        fields = [{"at": self._at, "kind": kind.value, "host": host, "detail": detail} for kind, host, detail in rows]
-        self._run(insert(event), fields)
+    def extend(self, events: Sequence[Happened]) -> None:
+        """Write many, in order."""
+        self._run(insert(event), [{**one._asdict(), "at": self._at, "kind": one.kind.value} for one in events])
 
     def after(self, seq: int, limit: int = 100_000) -> Sequence[Event]:
         """Events after `seq`, in order."""
