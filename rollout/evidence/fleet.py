@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 HELD_OUT = -1
 NOBODY = -2  # no member
 NEVER = -np.inf
+EVERYBODY = slice(None)
 
 Mask = NDArray[np.bool_]
 
@@ -92,7 +93,10 @@ class Fleet:
     @property
     def members(self) -> Mask:
         """Everybody with a place who speaks and was not retired."""
-        members: Mask = (self.ring != NOBODY) & self.active & ~self.retired
+        return self._members(EVERYBODY)
+
+    def _members(self, which: slice) -> Mask:
+        members: Mask = (self.ring[which] != NOBODY) & self.active[which] & ~self.retired[which]
         return members
 
     @property
@@ -100,30 +104,16 @@ class Fleet:
         """Members neither asleep nor dark now."""
         return self.members & ~self.absent & ~self.dark
 
-    def at_risk(self, guard: str) -> Mask:
-        """The hosts of both arms that may still have their first failure of a guard."""
-        alive = self.members & ~self.absent & ~self.excluded & ~self.reverted
+    def at_risk(self, guard: str, which: slice = EVERYBODY) -> Mask:
+        """The hosts of both arms that may still have their first failure of a guard, among a range of keys."""
+        alive = self._members(which) & ~self.absent[which] & ~self.excluded[which] & ~self.reverted[which]
         if guard == "crash":
-            return alive & ~self.crashed & ~self.dark
+            return alive & ~self.crashed[which] & ~self.dark[which]
         if guard == "own":
-            return alive & ~self.own_crashed & ~self.dark
+            return alive & ~self.own_crashed[which] & ~self.dark[which]
         if guard == "dark":
-            return alive & ~self.darkened
-        return alive & ~self.crashed & ~self.darkened
-
-    def counts(self, guard: str, stratum: int, host: int) -> tuple[int, int, int]:
-        """(exposed, control, exposed and confirmed) at risk in a stratum just before `host` fails.
-
-        The failing host itself is counted although it may have been dark or asleep until this report.
-        """
-        risk = self.at_risk(guard) & (self.stratum == stratum)
-        risk[host] = True
-        exposed = risk & self.granted
-        return (
-            int(np.count_nonzero(exposed)),
-            int(np.count_nonzero(risk)) - int(np.count_nonzero(exposed)),
-            int(np.count_nonzero(exposed & self.confirmed)),
-        )
+            return alive & ~self.darkened[which]
+        return alive & ~self.crashed[which] & ~self.darkened[which]
 
     @property
     def witnesses(self) -> Mask:

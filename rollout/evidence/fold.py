@@ -4,6 +4,7 @@ The fold is deterministic: a new owner of the watch replays the same events over
 where the old one stood. It decides nothing; the judge does.
 """
 
+from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from typing import NamedTuple
 
@@ -12,6 +13,7 @@ import numpy as np
 from rollout.event import Event, EventKind
 from rollout.evidence.course import Course, passed
 from rollout.evidence.fleet import HELD_OUT, Fleet, Place
+from rollout.evidence.risk import Risk
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
 
 HELD_OUT_NAME = "held-out"
@@ -41,6 +43,7 @@ class EvidenceFold:
         self.next_seq = 1  # the header is row 0
         self.exposed_rows = 0  # rows of exposed hosts so far: what the evidence revision counts
         self._clock = 0.0
+        self._risk = Risk(self.fleet)
         self._course_of: dict[int, str] = {}
         self._unsettled: dict[str, Course] = {}
 
@@ -56,27 +59,34 @@ class EvidenceFold:
 
     def take(self, events: Iterable[Event], at: float, clock: float) -> list[Row]:
         """Fold events; the rows they make. `at`: seconds since the rollout began, `clock`: its own clock."""
-        self._clock = clock
+        self._clock, self._risk = clock, Risk(self.fleet)
         rows: list[Row] = []
         for event in events:
             if event.rollout is None or event.rollout == self.rollout:
+                self.fleet.grow(event.host)
+                self._risk.leave(event.host)
                 rows += self._fold(event, at)
+                self._risk.enter(event.host)
         return rows
 
     def due(self, clock: float, overdue: float, deadline: float, dark_after: float) -> list[Due]:
         """What the deadlines say now, dark hosts first."""
         silent = self.fleet.silent(clock, dark_after).tolist()
         found = [Due(EventKind.DARK, host, self._open_adoption(host)) for host in silent]
+        first = min(overdue, deadline)
         for course in self._unsettled.values():
+            if clock - course.granted <= first:
+                break  # nor are those granted after it
             name = passed(course, clock, overdue, deadline)
             found += [Due(EventKind(name), course.host, course.adoption)] if name is not None else []
         return found
 
     def sleep(self, seconds: float) -> None:
         """Time passed on the rollout clock: it does not count for open adoptions of sleeping hosts."""
-        absent = self.fleet.absent
-        for course in self._unsettled.values():
-            if course.state == "open" and absent[course.host]:
+        fleet = self.fleet
+        for host in np.flatnonzero(fleet.absent & fleet.granted & ~fleet.confirmed).tolist():
+            course = self.courses[self._course_of[host]]
+            if course.state == "open":
                 course.slept += seconds
 
     def _open_adoption(self, host: int) -> str | None:
@@ -84,7 +94,6 @@ class EvidenceFold:
         return course.adoption if course is not None and course.state == "open" else None
 
     def _fold(self, event: Event, at: float) -> list[Row]:
-        self.fleet.grow(event.host)
         match event.kind:
             case EventKind.GRANTED:
                 return self._grant(event, at)
@@ -180,7 +189,7 @@ class EvidenceFold:
 
     def _failure(self, guard: str, event: Event, at: float) -> Row:
         fleet, host = self.fleet, event.host
-        exposed, control, confirmed = fleet.counts(guard, int(fleet.stratum[host]), host)
+        exposed, control, confirmed = self._risk.counts(guard, host)
         arm = "exposed" if fleet.granted[host] and not self._is_before(event) else "control"
         self.exposed_rows += int(fleet.granted[host])
         return FailureRow(
@@ -224,8 +233,7 @@ class EvidenceFold:
 
     def dark_by_ring(self) -> dict[tuple[str, str], int]:
         """How many exposed hosts are dark now, by (ring, stratum)."""
-        found: dict[tuple[str, str], int] = {}
-        for host in np.flatnonzero(self.fleet.dark & self.fleet.granted):
-            place = (self.ring_name(int(self.fleet.ring[host])), self.strata[int(self.fleet.stratum[host])])
-            found[place] = found.get(place, 0) + 1
-        return found
+        fleet = self.fleet
+        dark = np.flatnonzero(fleet.dark & fleet.granted)
+        places = zip(fleet.ring[dark].tolist(), fleet.stratum[dark].tolist(), strict=True)
+        return {(self.ring_name(ring), self.strata[stratum]): n for (ring, stratum), n in Counter(places).items()}

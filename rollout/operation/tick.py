@@ -117,7 +117,8 @@ def _fold(tx: Transaction, watched: Watched) -> list[Row]:
 
 def _judge(tx: Transaction, watched: Watched, rows: list[Row], around: Surroundings) -> None:
     """Let the judge fold the new rows and store its judgement beside the evidence."""
-    if (row := _tick_row(tx, watched, around, bool(rows))) is not None:
+    cover = watched.fold.fleet.coverage(around.elapsed)
+    if (row := _tick_row(tx, watched, around, cover, must=bool(rows))) is not None:
         rows.append(row)
     watched.judge.take(rows)
     lines = [(row.seq, dump(row)) for row in rows]
@@ -142,15 +143,15 @@ def _judge(tx: Transaction, watched: Watched, rows: list[Row], around: Surroundi
             window=judged.window,
             windows=judged.windows,
             promotable=judged.promotable,
-            document=_document(watched, around),
+            document=_document(watched, around, cover),
         )
     )
 
 
-def _document(watched: Watched, around: Surroundings) -> dict[str, object]:
+def _document(watched: Watched, around: Surroundings, cover: tuple[float, float]) -> dict[str, object]:
     """What people read of a judgement."""
     judged = watched.judge.judgement()
-    exposed, control = watched.fold.fleet.coverage(around.elapsed)
+    exposed, control = cover
     age = data_age(watched, around.elapsed)
     return {
         "e": {"halt": judged.e, "guards": dict(judged.guards)},
@@ -167,11 +168,13 @@ def _document(watched: Watched, around: Surroundings) -> dict[str, object]:
     }
 
 
-def _tick_row(tx: Transaction, watched: Watched, around: Surroundings, must: bool) -> TickRow | None:
+def _tick_row(
+    tx: Transaction, watched: Watched, around: Surroundings, cover: tuple[float, float], *, must: bool
+) -> TickRow | None:
     """The tick's own row, where a count or coverage changed or the last one is old."""
     ring = current_ring(tx, watched)
     fleet, last = watched.fold.fleet, watched.last_tick
-    exposed_cover, control_cover = fleet.coverage(around.elapsed)
+    exposed_cover, control_cover = cover
     tallies = tx.adoptions.tallies(watched.record.id).values()
     row = TickRow(
         rollout=watched.record.id,
@@ -233,8 +236,9 @@ def _admitted(watched: Watched, ring: str) -> bool:
     fleet = watched.fold.fleet
     position = watched.fold.rings.index(ring)
     eligible = (fleet.ring == position) & fleet.members & fleet.directed
-    recent = eligible & (watched.clock - fleet.seen <= 3 * fleet.interval) & ~fleet.absent
-    today = eligible & (watched.clock - fleet.seen <= 86_400.0)
+    silent = watched.clock - fleet.seen
+    recent = eligible & (silent <= 3 * fleet.interval) & ~fleet.absent
+    today = eligible & (silent <= 86_400.0)
     granted = np.count_nonzero(today & fleet.granted)
     waiting = bool((recent & ~fleet.granted).any())
     return bool(today.any()) and not waiting and bool(granted >= 0.9 * np.count_nonzero(today))

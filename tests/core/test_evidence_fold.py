@@ -5,6 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from rollout.event import Event, EventKind
+from rollout.evidence.course import passed
 from rollout.evidence.fold import EvidenceFold
 from rollout.evidence.rows import AdoptionRow, FailureRow
 
@@ -104,6 +105,29 @@ def test_the_fold_can_be_cut_anywhere(events: list[Event], cut: int) -> None:
     expected = whole.take(events, 0.0, 0.0)
     assert parts.take(events[:cut], 0.0, 0.0) + parts.take(events[cut:], 0.0, 0.0) == expected
     assert np.array_equal(whole.fleet.crashed, parts.fleet.crashed)
+
+
+@given(histories())
+def test_counts_kept_through_many_events_are_those_of_a_new_count_at_each(events: list[Event]) -> None:
+    whole, single = fold_of(), fold_of()
+    assert whole.take(events, 0.0, 0.0) == [row for event in events for row in single.take([event], 0.0, 0.0)]
+
+
+@given(histories(), st.floats(0, 30), st.sets(st.integers(1, HOSTS)))
+def test_deadlines_are_those_of_every_course_looked_at_alone(
+    events: list[Event], clock: float, asleep: set[int]
+) -> None:
+    fold = fold_of()
+    for number, event in enumerate(events):
+        fold.take([event], 0.0, 0.5 * number)
+    fold.fleet.absent[sorted(asleep)] = True
+    slept = {name: course.slept for name, course in fold.courses.items()}
+    fold.sleep(2.0)
+    for name, course in fold.courses.items():
+        lies = course.state == "open" and course.host in asleep | set(np.flatnonzero(fold.fleet.absent).tolist())
+        assert course.slept == slept[name] + (2.0 if lies else 0.0)
+    alone = [(passed(course, clock, 4.0, 9.0), course.host, course.adoption) for course in fold.courses.values()]
+    assert fold.due(clock, 4.0, 9.0, dark_after=1e9) == [each for each in alone if each[0] is not None]
 
 
 def test_a_crash_before_the_adoption_is_a_control_row_and_fails_nothing() -> None:
