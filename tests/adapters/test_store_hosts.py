@@ -1,4 +1,5 @@
 from collections import Counter
+from dataclasses import replace
 
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -8,6 +9,7 @@ from policies.load import load
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.store.migrate import migrate, open_store
 from rollout.ports.adoption import Adoption
+from rollout.ports.event import Event, EventKind, Happened
 from rollout.ports.host import HostRecord, Presence, StoredCrash
 from rollout.ports.rollout import RolloutRecord, Tally
 from rollout.telemetry import RETIRED
@@ -142,3 +144,57 @@ def test_tallies_are_what_a_recount_gives(tx, strata, acts):
     assert tx.adoptions.tallies("r") == counted
     assert set(tx.adoptions.open_of(range(10))) == {each.host for each in tx.adoptions.of_rollout("r", "open")}
     tx.connection.exec_driver_sql("ROLLBACK TO SAVEPOINT example")
+
+
+def started(tx, *rollouts):
+    for number, name in enumerate(rollouts, start=1):
+        record = RolloutRecord(
+            name, number, "p", 2, POLICY, "0" * 64, "running", 0.0, False, "p", "", 0.0, 1, "x", (), 0, 0, 0, None,
+            None, False,
+        )  # fmt: skip
+        tx.rollouts.create(record, [])
+
+
+def test_many_are_granted_in_the_order_given_each_rollout_with_ranks_of_its_own(tx):
+    started(tx, "r", "q")
+    tx.adoptions.grant(adoption(9, "x"))
+    many = [replace(adoption(number, "x"), rollout="rq"[number % 2]) for number in range(6)]
+    assert tx.adoptions.grant_all(many) == [1, 0, 2, 1, 3, 2]
+    assert [one.id for one in tx.adoptions.of_rollout("r")] == ["a9", "a0", "a2", "a4"]
+    assert [tx.adoptions.touched(name) for name in "rq"] == [4, 3]
+    assert tx.adoptions.tallies("q") == {("canary", "x"): Tally(granted=3, outstanding=3)}
+    assert tx.adoptions.of_hosts([1, 9, 77]) == {1: tx.adoptions.of_host(1), 9: tx.adoptions.of_host(9)}
+    assert tx.adoptions.some(["a1", "a77"]) == {"a1": tx.adoptions.get("a1")}
+
+
+def test_many_settle_together_each_once_and_only_those_that_were_open(tx):
+    started(tx, "r")
+    many = [adoption(number, "xy"[number % 2]) for number in range(8)]
+    tx.adoptions.grant_all(many)
+    tx.adoptions.mark_overdue(*many[:3], many[0])
+    assert set(tx.adoptions.fail_all([many[0], many[1], many[1]], "crash")) == {"a0", "a1"}
+    assert set(tx.adoptions.confirm_all(many[:5])) == {"a2", "a3", "a4"}
+    assert set(tx.adoptions.fail_all(many[:5], "dark")) == set()
+    tx.adoptions.release_slot(*many[:3], many[0])
+    tx.adoptions.progress([replace(each, applied_boot="b", boots=("b", "c"), uptime=1.5) for each in many[5:]])
+    states = [(one.state, one.outcome, one.overdue, one.holding) for one in tx.adoptions.of_rollout("r")]
+    failed, confirmed, open_ = (
+        ("failed", "crash", False, False), ("confirmed", None, False, False), ("open", None, False, True)
+    )  # fmt: skip
+    assert states == [failed] * 2 + [confirmed] * 3 + [open_] * 3
+    assert [one.boots for one in tx.adoptions.of_rollout("r")][-3:] == [("b", "c")] * 3
+    assert tx.adoptions.tallies("r") == {
+        ("canary", "x"): Tally(granted=4, confirmed=2, failed=1, outstanding=1),
+        ("canary", "y"): Tally(granted=4, confirmed=1, failed=1, outstanding=2),
+    }
+    for nothing in (tx.adoptions.grant_all, tx.adoptions.confirm_all, tx.adoptions.progress):
+        assert not nothing([])
+
+
+def test_many_events_are_written_in_the_order_given(tx):
+    last = tx.events.append(EventKind.JOINED, 1)
+    tx.events.extend([Happened(EventKind.AWAKE, 2), Happened(EventKind.GRANTED, 3, {"order": 1}, "r", "a1")])
+    assert tx.events.after(last) == [
+        Event(last + 1, 1000.0, EventKind.AWAKE, 2),
+        Event(last + 2, 1000.0, EventKind.GRANTED, 3, "r", "a1", {"order": 1}),
+    ]
