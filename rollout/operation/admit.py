@@ -133,8 +133,8 @@ class Desk:
         return self._courses[key]
 
     def _grant(self, question: Question, host: int, member: Member | None, course: "Standing") -> Adoption:
-        if member is None:  # no place, no go: admission has answered before
-            raise AssertionError("granted a host without a place")
+        if member is None or host in self._granted:  # no place, or one open: admission has answered before
+            raise AssertionError("granted a host without a place, or with an open adoption")
         rollout = course.rollout
         granted = Adoption(
             id=self._watching.identity(),
