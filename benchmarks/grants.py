@@ -58,7 +58,7 @@ def open_wide(store: Store) -> None:
         for counter, digest in {OLD: "a" * 64, NEW: SHA256}.items():
             tx.releases.add(ReleaseRecord(PRODUCT, counter, digest, 1, "1", "content", 0, MANIFEST, {}, at, "p"))
         tx.publications.add_ring_map(RingMap(PRODUCT, 1, "salt", (("canary", 0, POINTS),), {}))
-        keys = sorted(key for key in tx.hosts.names(range(1, 10_000_000)))
+        keys = [record.key for record, _ in tx.hosts.all()]
         running = json.dumps({PRODUCT: OLD}, separators=(",", ":"))
         tx.hosts.save_presence([Presence(key, 1, BOOT, 60.0, "idle", 0, running, None, at) for key in keys])
         rollout = RolloutRecord(
