@@ -4,6 +4,7 @@ Order: the Director first, then the Image, then the rules over both. Marks are r
 a lock, and stored before the answer, so two checks at once cannot lose each other's.
 """
 
+import hashlib
 from contextlib import closing
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -46,26 +47,34 @@ class CheckResult:
         return {"directives": [directive.to_json() for directive in self.directives]}
 
 
-def check(state: Path, director_url: str, image_url: str, ring: str, now: datetime | None = None) -> CheckResult:
+def check(
+    state: Path, director_url: str, image_url: str, ring: str, now: datetime | None = None, *, root: bytes | None = None
+) -> CheckResult:
     """Check a ring's Director and the Image repository against this host's state directory.
 
-    URLs are the repositories' base URLs. `now` (aware) stands for the host's clock everywhere. Never
-    raises for what a server or the state directory holds: whatever cannot be read is a refusal.
+    URLs are the repositories' base URLs. `now` (aware) stands for the host's clock everywhere. `root` is the ring's
+    Director root where the caller has it from the Image repository; it must then be the one that is named there now.
+    Never raises for what a server or the state directory holds: whatever cannot be read is a refusal.
     """
     try:
-        return _checked(state, director_url, image_url, ring, now)
+        return _checked(state, director_url, image_url, ring, now, root)
     except RefusedError as error:
         return CheckResult(refused=error.code, detail=error.detail)
     except (RolloutError, OSError) as error:
         return CheckResult(refused="metadata", detail=f"this host's own state: {error}")
 
 
-def _checked(state: Path, director_url: str, image_url: str, ring: str, now: datetime | None) -> CheckResult:
+def _checked(
+    state: Path, director_url: str, image_url: str, ring: str, now: datetime | None, root: bytes | None
+) -> CheckResult:
     if not IDENTIFIER.fullmatch(ring):
         raise RefusedError("wrong-ring", f"{ring!a:.80} is no ring's name")
     moment = now or _clock_now()
     host = read_host(state)
-    director, image = _views(state, director_url, image_url, ring, moment)
+    given = (state / "director-root.json").read_bytes() if root is None else root
+    director, image = _views(state, director_url, image_url, ring, moment, given)
+    if root is not None:
+        _named(image, ring, root)
     with marks_file.locked(state):
         accepted = accept(director, image, host, ring, marks_file.load(state, ring), moment)
         marks_file.save(state, ring, accepted)
@@ -75,19 +84,30 @@ def _checked(state: Path, director_url: str, image_url: str, ring: str, now: dat
     return CheckResult(checked.directives, director=director, host=host)
 
 
-def _views(state: Path, director_url: str, image_url: str, ring: str, now: datetime) -> tuple[DirectorView, ImageView]:
+def _views(
+    state: Path, director_url: str, image_url: str, ring: str, now: datetime, root: bytes
+) -> tuple[DirectorView, ImageView]:
     budget = Budget(SystemClock().elapsed)
     with closing(PinnedFetcher(director_url, budget)) as fetcher:
-        root = (state / "director-root.json").read_bytes()
-        source = Source(
-            fetcher.url, fetcher, root, is_loopback(director_url), state / "cache" / f"director-{ring}-targets.json"
-        )
+        cache = state / "cache" / f"director-{ring}-targets.json"
+        source = Source(fetcher.url, fetcher, root, is_loopback(director_url), cache)
         director = director_view(verify(source, now, director=True))
+    return director, image_of(state, image_url, now, budget)
+
+
+def image_of(state: Path, image_url: str, now: datetime, budget: Budget) -> ImageView:
+    """The Image repository as of now, under the root that this host has pinned; RefusedError where it fails."""
     with closing(PinnedFetcher(image_url, budget)) as fetcher:
         root = (state / "image-root.json").read_bytes()
         source = Source(fetcher.url, fetcher, root, is_loopback(image_url), state / "cache" / "image-targets.json")
-        image = image_view(verify(source, now, director=False))
-    return director, image
+        return image_view(verify(source, now, director=False))
+
+
+def _named(image: ImageView, ring: str, root: bytes) -> None:
+    """A root that the Image repository no longer names may be a stolen key's: nothing under it is believed."""
+    target = image.targets.get(f"directors/{ring}/root.json")
+    if target is None or dict(target.hashes) != {"sha256": hashlib.sha256(root).hexdigest()}:
+        raise RefusedError("metadata", f"the Image repository names another Director root for {ring}")
 
 
 def _clock_now() -> datetime:

@@ -46,15 +46,20 @@ def is_loopback(url: str) -> bool:
         return False
 
 
+def connections(url: str, budget: Budget) -> httpcore.ConnectionPool:
+    """Connections to the server of a pinned URL, whose every wait is charged to the budget."""
+    backend = BudgetBackend(httpcore.SyncBackend(), budget)
+    # http/1.1 only, no proxy, no retry: what is not needed cannot be turned against the host.
+    context = ssl.create_default_context() if url.startswith("https:") else None
+    return httpcore.ConnectionPool(context, network_backend=backend)
+
+
 class PinnedFetcher(FetcherInterface):
     """Fetches metadata files from under one base URL, no redirects, within caps and a budget of time."""
 
     def __init__(self, url: str, budget: Budget) -> None:
         self.url = pinned(url)
-        backend = BudgetBackend(httpcore.SyncBackend(), budget)
-        # http/1.1 only, no proxy, no retry: what is not needed cannot be turned against the host.
-        context = ssl.create_default_context() if self.url.startswith("https:") else None
-        self._pool = httpcore.ConnectionPool(context, network_backend=backend)
+        self._pool = connections(self.url, budget)
 
     def close(self) -> None:
         """Close all connections."""

@@ -1,4 +1,4 @@
-"""What a host would do: check signed metadata once. Needs no server of ours, only the files."""
+"""A host's side: enrol, run the agent, or check signed metadata once, which needs no server of ours, only the files."""
 
 from datetime import UTC, datetime
 from pathlib import Path
@@ -6,6 +6,7 @@ from typing import Any
 
 import click
 
+from rollout.service.cli.agent import enrol_command, run_command
 from rollout.service.cli.output import clean, table
 from rollout.service.cli.session import Session, form, session
 
@@ -28,7 +29,11 @@ class _Moment(click.ParamType[datetime]):
 @click.group("host")
 @form
 def host_command() -> None:
-    """What a host would do."""
+    """The reference agent, and what a host would do."""
+
+
+host_command.add_command(enrol_command)
+host_command.add_command(run_command)
 
 
 @host_command.command("check")

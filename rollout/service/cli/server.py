@@ -41,7 +41,7 @@ def locate(flags: Flags, environ: Mapping[str, str] = os.environ) -> Server:
         InvalidError: a token file or the configuration file cannot be read.
     """
     url, source = _first(("--url", flags.url), ("ROLLOUT_URL", environ.get("ROLLOUT_URL")))
-    token = _token(flags, environ)
+    token = bearer(flags, environ)
     if url and token:
         return Server(url.rstrip("/"), token, source)
     file, written = _configuration()
@@ -62,7 +62,8 @@ def _first(*pairs: tuple[str, str | None]) -> tuple[str | None, str]:
     return next(((value, name) for name, value in pairs if value), (None, ""))
 
 
-def _token(flags: Flags, environ: Mapping[str, str]) -> str | None:
+def bearer(flags: Flags, environ: Mapping[str, str] = os.environ) -> str | None:
+    """Return the token that flag or environment give, None without any; InvalidError where its file is no token."""
     if flags.token_file:
         return _read(Path(flags.token_file), "--token-file")
     if environ.get("ROLLOUT_TOKEN"):

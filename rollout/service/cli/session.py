@@ -14,7 +14,7 @@ import click
 from rollout.errors import NotFoundError
 from rollout.service.cli.client import Answer, Client, segment
 from rollout.service.cli.output import Screen
-from rollout.service.cli.server import Flags, locate
+from rollout.service.cli.server import Flags, bearer, locate
 
 Wrapped = TypeVar("Wrapped", bound=Callable[..., Any])
 ROLLOUT = "rollout.rollout/1"  # the schema of `GET /rollouts/{id}` on stdout
@@ -32,6 +32,14 @@ class Session:
     def client(self) -> Client:
         """The server, found on first use: commands that need none never look for one."""
         return Client(locate(Flags(self.url, self.token_file)))
+
+    @property
+    def token(self) -> str:
+        """The token that flag or environment give, for a door that is not the control API's."""
+        found = bearer(Flags(token_file=self.token_file))
+        if found is None:
+            raise click.UsageError("a token is needed: --token-file FILE, or ROLLOUT_TOKEN_FILE")
+        return found
 
     def rollout(self, name: str) -> dict[str, Any]:
         """Return the document of a rollout, or of the newest rollout of a product.
@@ -81,8 +89,13 @@ def form(command: Wrapped) -> Wrapped:
 def online(command: Wrapped) -> Wrapped:
     """Add the form flags, `--url` and `--token-file`."""
     url = _value("--url", "url", "URL", "The control API (else ROLLOUT_URL).")
+    return url(with_token(command))
+
+
+def with_token(command: Wrapped) -> Wrapped:
+    """Add the form flags and `--token-file`."""
     token = _value("--token-file", "token_file", "FILE", "A file that holds the token (else ROLLOUT_TOKEN_FILE).")
-    return url(token(form(command)))
+    return token(form(command))
 
 
 def _flag(name: str, field: str, words: str) -> Callable[[Wrapped], Wrapped]:

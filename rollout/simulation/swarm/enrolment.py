@@ -3,8 +3,9 @@
 import asyncio
 
 from rollout.errors import UnreachableError
+from rollout.host.messages import Enrolled
 from rollout.simulation.swarm.fleet import Member
-from rollout.simulation.swarm.speech import Enrolled, Speech
+from rollout.simulation.swarm.speech import Speech
 from rollout.simulation.swarm.truth import Truth
 
 _AT_ONCE = 16

@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Any
 
+from rollout.host import messages
+
 
 class Stage(StrEnum):
     """Where a host stands."""
@@ -114,16 +116,11 @@ class SimulatedHost:
     def beat(self, now: float, *, sleeping: bool = False) -> dict[str, Any]:
         """The next beat (INTERFACES 1.3); `seq` rises with it."""
         self.seq += 1
-        return {
-            "host": self.name,
-            "boot": self.boot_id,
-            "seq": self.seq,
-            "uptime": round(self.uptime(now), 3),
-            "running": {self.product: self.running},
-            "adoption": self.adoption,
-            "phase": _PHASES.get(self.stage, "applied" if self.on_candidate else "idle"),
-            "sleeping": sleeping,
-        }
+        phase = _PHASES.get(self.stage, "applied" if self.on_candidate else "idle")
+        running, uptime = {self.product: self.running}, self.uptime(now)
+        return messages.beat(
+            self.name, self.boot_id, self.seq, uptime, running, adoption=self.adoption, phase=phase, sleeping=sleeping
+        )
 
     @property
     def on_candidate(self) -> bool:

@@ -8,11 +8,12 @@ import msgspec
 
 from rollout.adapters.clock import SystemClock
 from rollout.errors import UnreachableError
+from rollout.host.messages import Reply
 from rollout.simulation.swarm.directives import Directed
 from rollout.simulation.swarm.fleet import Member
 from rollout.simulation.swarm.host import Event, Stage
 from rollout.simulation.swarm.package import Packages
-from rollout.simulation.swarm.speech import Reply, Speech
+from rollout.simulation.swarm.speech import Speech
 from rollout.simulation.swarm.truth import Truth
 
 _AT_ONCE = 16

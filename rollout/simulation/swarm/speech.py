@@ -8,27 +8,12 @@ import msgspec
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.signature.signer import public_text, sign
 from rollout.errors import ForbiddenError, UnreachableError
+from rollout.host.messages import Enrolled, enrolment, question
 from rollout.simulation.swarm.client import Client
 from rollout.simulation.swarm.connection import Answer
 from rollout.simulation.swarm.directives import Directed
 from rollout.simulation.swarm.fleet import Member
 from rollout.simulation.swarm.life import Crash
-
-
-class Reply(msgspec.Struct):
-    """The answer to a question (INTERFACES 1.4); absent fields make it no `go`."""
-
-    answer: str
-    adoption: str | None = None
-    valid: float = 0.0
-    retry_after: float | None = None
-    reason: str = ""
-
-
-class Enrolled(msgspec.Struct):
-    """The answer to an enrolment (INTERFACES 1.2)."""
-
-    rings: dict[str, str] = {}
 
 
 class Speech:
@@ -42,7 +27,7 @@ class Speech:
 
     async def enrol(self, member: Member) -> Enrolled:
         """Enrol; ForbiddenError where the gateway refuses this host for good."""
-        body = {"host": member.host.name, "public_key": public_text(member.key), "attributes": member.attributes}
+        body = enrolment(member.host.name, public_text(member.key), member.attributes)
         answer = await self._post(member, "/v1/hosts", body, self._bearer)
         if answer.status in {200, 201}:
             try:
@@ -56,14 +41,15 @@ class Speech:
 
     async def ask(self, member: Member, directed: Directed) -> Answer:
         """Put the question; the caller reads the reply."""
-        body = {
-            "host": member.host.name,
-            "product": member.host.product,
-            "release_counter": directed.release_counter,
-            "sha256": directed.sha256,
-            "boot": member.host.boot_id,
-            "director_version": directed.director_version,
-        }
+        host = member.host
+        body = question(
+            host.name,
+            host.product,
+            directed.release_counter,
+            directed.sha256,
+            boot=host.boot_id,
+            director_version=directed.director_version,
+        )
         return await self._post(member, "/v1/adoptions", body)
 
     async def report(self, member: Member, crash: Crash) -> Answer:
