@@ -81,6 +81,8 @@ class Swarm:
         """Set once every host is enrolled and has beaten once."""
         members = fleet(hosts, seed, settings.product, settings.baselines, self._clock.elapsed())
         self.members = {member.host.name: member for member in members}
+        for member in members:  # the same fleet may have beaten here before: its new beats must stand above the old
+            member.host.seq = int(self._clock.now() * 1000)
         self.truth.running.update(member.host.running for member in members)
         self._timeline = Timeline()
         client = self._client = Client(settings.gateway, settings.connections)
