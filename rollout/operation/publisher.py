@@ -10,7 +10,7 @@ import asyncio
 import logging
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -45,11 +45,11 @@ log = logging.getLogger(__name__)
 
 @dataclass(slots=True)
 class _Lease:
-    """A ring we own; `renewed` on our own clock, seconds."""
+    """A ring we own; `renewed` on our own clock, `shortest` lease that may have been signed since: seconds."""
 
     epoch: int
     renewed: float = float("-inf")
-    version: int = 0
+    shortest: float = float("inf")
 
 
 @dataclass(slots=True)
@@ -99,7 +99,7 @@ class Publisher:
         futures = [(ring, self.store.write(partial(self._publish, ring=ring, now=now))) for ring in listed]
         for ring, future in futures:
             try:
-                self.owned[ring].renewed = future.result()
+                self.owned[ring] = future.result()
             except StaleOwnerError:
                 self.owned.pop(ring, None)
                 log.warning("another worker renews now", extra={"ring": ring})
@@ -177,16 +177,19 @@ class Publisher:
         name = f"lease/{ring}"
         return name not in beacons or self.fresh.still(name, now) >= TAKE_OVER_SECONDS
 
-    def _publish(self, tx: Transaction, ring: str, now: float) -> float:
-        """One owned ring; when its timestamp was last signed, on our own clock. StaleOwnerError: not ours any more."""
-        mine = self.owned[ring]
+    def _publish(self, tx: Transaction, ring: str, now: float) -> _Lease:
+        """One owned ring; how its lease stands then. StaleOwnerError: not ours any more.
+
+        A rollout that ends takes its short lease with it, but what is signed is still short: it is renewed in its time.
+        """
+        mine, seconds = self.owned[ring], lease(tx, ring).total_seconds()
         tx.beacons.hold(f"lease/{ring}", mine.epoch)
         sync_ring(tx, self.signer, ring, self._sight)
-        due = min(RENEW_SECONDS, lease(tx, ring).total_seconds() / 5)
-        if now - mine.renewed < due:
-            return mine.renewed
+        shortest = min(mine.shortest, seconds)
+        if now - mine.renewed < min(RENEW_SECONDS, shortest / 5):
+            return replace(mine, shortest=shortest)
         renew_ring(tx, self.signer, ring)
-        return now
+        return replace(mine, renewed=now, shortest=seconds)
 
 
 def _standing(tx: Transaction) -> Mapping[str, tuple[str, tuple[tuple[str, str], ...]]]:

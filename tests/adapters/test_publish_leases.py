@@ -1,8 +1,10 @@
 """Leases: renewed in every state by one owner at a time; blindness holds and sight returns."""
 
 import asyncio
+import json
 import time
 from collections.abc import Iterator
+from datetime import datetime
 from pathlib import Path
 
 import pytest
@@ -63,6 +65,22 @@ def test_the_lease_is_renewed_in_every_state_and_the_targets_stay(world):
         # 60 s: every 12 s while the rollout is open; 10 min otherwise: every minute.
         assert renewed in ((5, 6) if state in OPEN else (1, 2)), state
         assert world.check(installed=5).refused is None
+
+
+def test_a_rollout_that_ends_leaves_no_gap_in_its_short_lease(world):
+    """What is signed stays short for a while after the rollout that asked for it; its ways back must be readable."""
+    publisher = begun(world, lease=5.0)
+    world.adopt("r1", 5, world.host(), 4)
+    world.move("r1", "rolling-back")
+    for _ in range(4):
+        world.clock.at += 1
+        publisher.round()
+    world.move("r1", "rolled-back")
+    for _ in range(10):
+        world.clock.at += 1
+        publisher.round()
+        timestamp = json.loads(world.files(f"director/{CANARY}")["timestamp.json"])["signed"]
+        assert datetime.fromisoformat(timestamp["expires"]) > world.now
 
 
 def test_a_ring_without_a_publisher_loses_its_lease(world):
