@@ -125,7 +125,8 @@ def write_host(state: Path, host: str, attributes: Mapping[str, Any], installed:
 class Sequence:
     """`seq` of beats: ascending for the life of the key, through every kind of death.
 
-    Numbers are taken in blocks. Where the file is lost the milliseconds since 1970 go on: above whatever was counted.
+    Numbers are taken in blocks, from the milliseconds since 1970 on: where the file is lost, the clock stands above
+    whatever was counted; where the clock went back, the file does.
     """
 
     def __init__(self, state: Path) -> None:
@@ -141,13 +142,13 @@ class Sequence:
         return self._next
 
     def _stored(self) -> int:
+        """Where to go on: above what was stored, and above the clock, which goes faster than any host beats."""
+        clock = int(SystemClock().now() * 1000)
         try:
             found = read_object(self._path).get("next")
         except DamagedError:
-            found = None
-        if type(found) is int and 0 <= found < LARGEST // 2:
-            return found
-        return int(SystemClock().now() * 1000)
+            return clock
+        return max(clock, found) if type(found) is int and 0 <= found < LARGEST // 2 else clock
 
 
 def _store(path: Path, document: Mapping[str, Any]) -> None:
