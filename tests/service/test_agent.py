@@ -1,0 +1,188 @@
+"""The reference agent before a real gateway: it asks before it loads, confirms by beats, and finds its way back."""
+
+import json
+from datetime import timedelta
+
+import pytest
+
+from rollout.errors import ConflictError, InvalidError, UnauthenticatedError, UnreachableError
+from rollout.host import journal
+from rollout.host.door import Door
+from rollout.host.enrol import enrol
+from rollout.host.folder import alone, read_key
+from rollout.host.packages import PackageStore
+from tests.service.agent_world import DIGESTS, PACKAGES, RING, agents
+from tests.service.gateway_world import ATTRIBUTES, NEW, OLD, PRODUCT
+
+pytestmark = pytest.mark.slow  # a gateway, and a process for each act of an installer
+
+
+@pytest.fixture
+def world(tmp_path):
+    with agents(tmp_path) as made, made.moving():
+        yield made
+
+
+def test_a_host_asks_adopts_and_its_beats_confirm(world):
+    host = world.host("h-1")
+    found = host.round()
+    assert host.log == [f"install {NEW}", f"load {NEW}"]
+    (adoption,) = world.adoptions("h-1")
+    assert (found["running"], found["adoption"], found["phase"]) == ({PRODUCT: NEW}, adoption.id, "applied")
+    assert world.gateway.presence("h-1").phase == "applied"
+    host.round()
+    assert world.adoptions("h-1")[0].state == "confirmed"
+    assert len(host.log) == 2, "and it is loaded once"
+
+
+def test_a_host_that_is_told_no_or_to_wait_loads_nothing(world):
+    host = world.host("h-1")
+    world.gateway.judge(verdict="blind")
+    host.round()
+    world.gateway.judge(verdict="healthy")
+    world.gateway.write(lambda tx: tx.rollouts.move("r1", "halted", ("running",)))
+    found = host.round()
+    assert (host.log, found["phase"], found["courses"]) == ([f"install {NEW}"] * 2, "idle", {PRODUCT: "intent"})
+    assert world.adoptions("h-1") == []
+    world.direct()
+    assert host.round()["courses"] == {}, "what no directive asks for any more is dropped"
+
+
+@pytest.mark.parametrize("action", ["hold", "gone"])
+def test_without_an_install_directive_nobody_asks(world, action):
+    world.direct(*([] if action == "gone" else [world.order(NEW, "hold")]))
+    host = world.host("h-1")
+    assert host.round()["courses"] == {}
+    assert (host.log, world.adoptions("h-1")) == ([], [])
+
+
+def test_a_host_goes_back_without_asking_and_a_late_one_finds_its_way(world):
+    """The one that was away while everybody went back looks once, and takes what its own journal says it ran."""
+    hosts = [world.host("h-1"), world.host("h-late")]
+    for host in hosts:
+        host.round()
+    world.direct(world.order(OLD, "rollback", withdraws=NEW))
+    world.gateway.write(lambda tx: tx.rollouts.move("r1", "rolling-back", ("running",)))
+    hosts[0].round()
+    assert (hosts[0].runs, hosts[1].runs) == (OLD, NEW)
+    found = hosts[1].round()
+    assert (found["running"], found["adoption"], found["phase"]) == ({PRODUCT: OLD}, None, "idle")
+    assert hosts[1].log[-1] == f"revert {OLD}"
+    assert hosts[1].round()["running"] == {PRODUCT: OLD}
+
+
+def test_a_host_whose_load_fails_reports_that_it_reverted(world):
+    host = world.host("h-1")
+    (host.root / "fail-load").touch()
+    host.round()
+    (adoption,) = world.adoptions("h-1")
+    assert (adoption.state, adoption.outcome) == ("failed", "reverted")
+    (host.root / "fail-load").unlink()
+    host.round()
+    assert host.log.count(f"load {NEW}") == 1, "it does not try the same rollout again"
+
+
+def test_a_package_of_other_bytes_is_never_given_to_the_installer(world):
+    host = world.host("h-1")
+    file = world.data / "targets" / world.path(NEW)
+    file.write_bytes(bytes(reversed(PACKAGES[NEW])))
+    host.round()
+    assert (host.log, host.runs, world.adoptions("h-1")) == ([], OLD, [])
+    file.write_bytes(PACKAGES[NEW])
+    host.round()
+    assert host.runs == NEW
+
+
+def test_a_download_that_broke_off_goes_on_where_it_ended_and_is_believed_by_its_digest_alone(world):
+    host = world.host("h-1")
+    store = PackageStore(host.state, Door(world.url, "h-1", read_key(host.state)))
+    target = world.order(NEW, "install")
+    part = host.state / "packages" / f"{DIGESTS[NEW]}.part"
+    part.parent.mkdir()
+    part.write_bytes(PACKAGES[NEW][:1000])
+    assert store.fetch(target, DIGESTS[NEW]).read_bytes() == PACKAGES[NEW]
+    store.keep(())
+    part.write_bytes(b"x" * 1000)
+    with pytest.raises(UnreachableError, match="not the bytes that were signed"):
+        store.fetch(target, DIGESTS[NEW])
+    found = store.fetch(target, DIGESTS[NEW])
+    assert found.read_bytes() == PACKAGES[NEW]
+    found.write_bytes(b"changed on this disk")
+    assert store.held(DIGESTS[NEW]) is None, "looked at again before each use"
+
+
+def test_a_lease_that_is_over_stops_a_host_that_has_its_package(world):
+    host = world.host("h-1")
+    world.direct(world.order(NEW, "install"), lease=timedelta(seconds=-1))
+    found = host.round()
+    assert (found["whole"], host.log) == (False, [])
+    assert any("lease-over" in line for line in host.said)
+
+
+def test_a_director_root_that_the_image_repository_does_not_name_is_refused(world):
+    host = world.host("h-1")
+    file = world.data / "targets" / "directors" / RING / "root.json"
+    file.write_bytes(file.read_bytes() + b" ")
+    assert host.round()["whole"] is False
+    assert (host.log, world.adoptions("h-1")) == ([], [])
+
+
+def test_a_host_with_a_damaged_journal_speaks_and_goes_back_and_never_forward(world):
+    back, forward = world.host("h-back"), world.host("h-forward")
+    back.round(settle=0.0)
+    back.round(settle=0.0)
+    for host in (back, forward):
+        path = host.state / journal.FILE
+        path.write_bytes(b"?" + path.read_bytes())
+    found = forward.round()
+    assert (found["whole"], forward.log, world.adoptions("h-forward")) == (True, [], [])
+    world.direct(world.order(OLD, "rollback", withdraws=NEW))
+    assert back.round()["running"] == {PRODUCT: OLD}
+    enrol(forward.state, world.application("h-forward", new_journal=True))
+    world.direct(world.order(NEW, "install"))
+    assert forward.round()["running"] == {PRODUCT: NEW}
+
+
+def test_crash_reports_of_the_spool_are_sent_once_and_the_unreadable_ones_put_aside(world):
+    host = world.host("h-1")
+    host.round()
+    spool = host.state / "crashes"
+    spool.mkdir()
+    (spool / "one.json").write_text(json.dumps({"bugcheck": {"code": "0x50"}, "uptime": 3.7}))
+    (spool / "two.json").write_text("{")
+    (spool / "three.json").write_text(json.dumps({"kind": "sneeze"}))
+    (spool / ".half").write_text("being written")
+    host.round()
+    assert [event.detail["report"] for event in world.gateway.events("crashed")] == ["one"]
+    assert sorted(path.name for path in (spool / "refused").iterdir()) == ["three.json", "two.json"]
+    assert sorted(path.name for path in spool.iterdir()) == [".half", "refused"]
+
+
+def test_enrolling_again_changes_nothing_but_what_is_told(world):
+    host = world.host("h-1")
+    before = {path.name: path.read_bytes() for path in host.state.iterdir()}
+    enrol(host.state, world.application("h-1", installed={}))
+    assert {path.name: path.read_bytes() for path in host.state.iterdir()} == before
+    assert (host.state / "agent.key").stat().st_mode & 0o777 == 0o600
+    enrol(host.state, world.application("h-1", attributes=ATTRIBUTES | {"tags": ["internal"]}))
+    assert json.loads((host.state / "host.json").read_text())["tags"] == ["internal"]
+
+
+def test_who_may_not_enrol_is_refused_with_the_reason(world, tmp_path):
+    world.host("h-1")
+    state = tmp_path / "other"
+    with pytest.raises(ConflictError, match="another key"):
+        enrol(state, world.application("h-1"))
+    with pytest.raises(ConflictError, match="pins another root"):
+        enrol(state, world.application("h-2", image_root=b"{}"))
+    with pytest.raises(UnauthenticatedError):
+        enrol(tmp_path / "third", world.application("h-3", token="wrong"))
+    with pytest.raises(InvalidError, match="--image-root"):
+        enrol(tmp_path / "fourth", world.application("h-4", gateway="https://gateway.example"))
+    assert not (state / "agent.json").exists()
+
+
+def test_one_agent_at_a_time_lives_in_a_state_folder(world):
+    host = world.host("h-1")
+    with alone(host.state), pytest.raises(ConflictError, match="an agent runs"):
+        host.round()
