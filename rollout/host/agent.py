@@ -4,7 +4,7 @@ Rule 1: back before forward. Rule 2: nothing forward on doubt: a ring that is re
 known, a damaged journal. Rule 3: no answer, an error, an expired go: do not adopt.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -26,11 +26,13 @@ from rollout.host.folder import Identity
 from rollout.host.machine import Machine
 from rollout.host.messages import MOST_SECONDS, Reply
 from rollout.host.packages import PackageStore
+from rollout.host.presence import present
 from rollout.host.state import read_host
 from rollout.host.survey import survey
 
 _FOR_GOOD = frozenset({"already", "held-out"})  # answers that this rollout will not change
 _AGAIN_SECONDS = 15.0  # after no answer
+_SOON_SECONDS = 1.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,6 +80,14 @@ class Agent:
 
     def round(self, beater: Beater) -> bool:
         """One round; whether every ring could be checked. OSError where the state folder cannot be written."""
+        before = present(self._change)
+        try:
+            return self._round(beater)
+        finally:
+            if present(self._change) != before:
+                beater.soon()
+
+    def _round(self, beater: Beater) -> bool:
         self._change.tend()
         found, whole = self._checked()
         for each in found:
@@ -92,9 +102,10 @@ class Agent:
 
     @property
     def next_question(self) -> float | None:
-        """When the next question is due, on the steady clock; None where none waits."""
+        """When the next question is due, on the steady clock; None where none waits for its time."""
+        now = self._clock.elapsed()
         waiting = [course.product for course in self._change.history.courses.values() if course.step is Step.INTENT]
-        return min((self._due[product] for product in waiting if product in self._due), default=None)
+        return min((due for product in waiting if (due := self._due.get(product, now)) > now), default=None)
 
     def _checked(self) -> tuple[list[Found], bool]:
         """All that is selected in any ring of this host, and whether every ring could be read."""
@@ -126,8 +137,6 @@ class Agent:
         except RolloutError as error:
             self._due[found.chosen.product] = self._clock.elapsed() + _AGAIN_SECONDS
             self._say(f"{found.chosen.product}: {error}")
-        finally:
-            beater.soon()
 
     def _go_back(self, found: Found, _beater: Beater) -> None:
         """The package where it can be had; an installer that kept the release needs none."""
@@ -137,7 +146,8 @@ class Agent:
         except RolloutError as error:
             self._say(f"{product}: going back without the package: {error}")
         may_activate(found.chosen, found.director, found.host, _now(self._clock))
-        self._change.give_back(product, order.name.release_counter, order.name.sha256)
+        leaving = found.host.installed[product]
+        self._change.give_back(product, leaving, order.name.release_counter, order.name.sha256)
 
     def _forget_intents(self, found: list[Found]) -> None:
         """Drop intents that no directive asks for any more."""
@@ -161,7 +171,7 @@ class Agent:
         reply = self._ask(found)
         if reply.answer == "go" and reply.adoption is not None and reply.valid > 0:
             until = sent + min(reply.valid, MOST_SECONDS)
-            self._due[wanted.product] = self._clock.elapsed()  # a go that ran out is asked for again at once
+            self._due[wanted.product] = self._clock.elapsed() + _SOON_SECONDS  # a go that ran out is asked for again
             self._change.apply(course, reply.adoption, lambda: self._still_good(found, until, beater))
         else:
             self._refused(wanted, reply)
@@ -233,10 +243,3 @@ def _wanted(course: Course) -> Wanted:
 
 def _now(clock: SystemClock) -> datetime:
     return datetime.fromtimestamp(clock.now(), UTC)
-
-
-def summary(identity: Identity, change: Change, phase: str, adoption: str | None) -> Mapping[str, object]:
-    """What this host runs and where it stands, for people and programs."""
-    steps = {product: course.step for product, course in change.history.courses.items()}
-    running = change.inventory.counters
-    return {"host": identity.host, "running": running, "adoption": adoption, "phase": phase, "courses": steps}

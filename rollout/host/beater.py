@@ -2,8 +2,7 @@
 
 import contextlib
 import threading
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from types import TracebackType
 from typing import Self
 
@@ -15,18 +14,10 @@ from rollout.host.door import Door
 from rollout.host.folder import Sequence
 from rollout.host.machine import Machine
 from rollout.host.messages import MOST_SECONDS, Heard
+from rollout.host.presence import Presence
 from rollout.host.spool import Spool
 
 _AGAIN_SECONDS = 5.0  # after a beat that was not taken; sooner where the interval is shorter
-
-
-@dataclass(frozen=True, slots=True)
-class Presence:
-    """What a beat says."""
-
-    running: Mapping[str, int]
-    adoption: str | None
-    phase: str
 
 
 class Beater:
@@ -68,6 +59,11 @@ class Beater:
         self._ended = True
         self._wake.set()
         self._thread.join()
+
+    @property
+    def alive(self) -> bool:
+        """Whether beats go on."""
+        return self._thread.is_alive()
 
     def soon(self) -> None:
         """Something changed: do not wait for the interval."""

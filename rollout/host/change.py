@@ -155,9 +155,8 @@ class Change:
         else:
             self._say(f"{product} is not back yet: the installer ended with {code}")
 
-    def give_back(self, product: str, to: int, sha256: str) -> None:
-        """Obey a rollback directive that this host's own check selected."""
-        leaving = self.inventory.running[product]
+    def give_back(self, product: str, leaving: int, to: int, sha256: str) -> None:
+        """Obey a rollback directive that this host's own check selected, also where it is not known what runs."""
         self._say(f"{product}/{leaving} is withdrawn: back to {to}")
         course = self._journal.note(Act.RETURN, product, to=to, to_sha256=sha256, **{"from": leaving})
         if course is not None:

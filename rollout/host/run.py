@@ -6,10 +6,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from rollout.adapters.clock import SystemClock
-from rollout.errors import BusyError, DamagedError
-from rollout.host import course as courses
-from rollout.host.agent import Agent, summary
-from rollout.host.beater import Beater, Presence
+from rollout.errors import BusyError, DamagedError, RolloutError, SurroundingsError
+from rollout.host.agent import Agent
+from rollout.host.beater import Beater
 from rollout.host.change import Change, Patience, Tools
 from rollout.host.door import Door
 from rollout.host.folder import Sequence, alone, read_identity, read_key
@@ -17,9 +16,11 @@ from rollout.host.installer import Installer
 from rollout.host.journal import Journal, lost, open_journal
 from rollout.host.machine import EachStart, LinuxMachine, Machine
 from rollout.host.packages import PackageStore
+from rollout.host.presence import present, summary
 from rollout.host.spool import Spool
 
 Say = Callable[[str], None]
+_SHORTEST_SECONDS = 0.05
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,14 +58,7 @@ def run(state: Path, terms: Terms, stopped: threading.Event, say: Say, *, once: 
             identity.host, door, Sequence(state), machine, spool, identity.heartbeat, lambda: present(change), say
         )
         whole = _once(agent, beater) if once else _live(agent, beater, terms, stopped, say)
-        now = present(change)
-        return {**summary(identity, change, now.phase, now.adoption), "whole": whole}
-
-
-def present(change: Change) -> Presence:
-    """What a beat says: what the installer sees, and the adoption that the journal names."""
-    named = change.history.named
-    return Presence(change.inventory.counters, None if named is None else named.adoption, courses.phase(named))
+        return {**summary(identity.host, change), "whole": whole}
 
 
 def _journal(state: Path, say: Say) -> tuple[Journal, str]:
@@ -97,9 +91,11 @@ def _live(agent: Agent, beater: Beater, terms: Terms, stopped: threading.Event, 
         while not stopped.is_set():
             try:
                 whole = agent.round(beater)
-            except OSError as error:  # a full disk: nothing was done that is not written down
+            except (RolloutError, OSError) as error:  # a full disk, a broken installer: nothing was done unwritten
                 say(f"this round ended: {error}")
+            if not beater.alive:
+                raise SurroundingsError("the beats have ended, and an agent without a voice must not go on")
             wait = beater.interval if terms.poll is None else terms.poll
             due = agent.next_question
-            stopped.wait(wait if due is None else max(0.05, min(wait, due - clock.elapsed())))
+            stopped.wait(max(_SHORTEST_SECONDS, wait if due is None else min(wait, due - clock.elapsed())))
     return whole

@@ -120,7 +120,7 @@ class Host:
 
     def spoken(self) -> tuple[dict[str, int], str | None, str]:
         """What a beat would say."""
-        from rollout.host.run import present
+        from rollout.host.presence import present
 
         now = present(self.change)
         return dict(now.running), now.adoption, now.phase

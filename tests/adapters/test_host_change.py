@@ -168,7 +168,7 @@ def test_what_runs_without_a_go_goes_back(host):
 def test_a_way_back_that_was_cut_off_is_gone_to_its_end(host):
     adopted(host)
     host.told("fail-revert")
-    host.change.give_back(PRODUCT, OLD, "cd")
+    host.change.give_back(PRODUCT, NEW, OLD, "cd")
     assert (host.step, host.spoken()) == (Step.RETURNING, ({PRODUCT: NEW}, "a1", "applying"))
     host.untold("fail-revert")
     host.start()

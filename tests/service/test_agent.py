@@ -71,6 +71,17 @@ def test_a_host_goes_back_without_asking_and_a_late_one_finds_its_way(world):
     assert hosts[1].round()["running"] == {PRODUCT: OLD}
 
 
+def test_a_way_back_is_taken_also_where_nobody_knows_what_runs(world):
+    host = world.host("h-1")
+    host.round()
+    world.direct(world.order(OLD, "rollback", withdraws=NEW))
+    (host.root / "fail-running").touch()
+    assert host.round()["running"] == {}
+    assert (host.log[-1], host.runs) == (f"revert {OLD}", OLD)
+    (host.root / "fail-running").unlink()
+    assert host.round()["running"] == {PRODUCT: OLD}
+
+
 def test_a_host_whose_load_fails_reports_that_it_reverted(world):
     host = world.host("h-1")
     (host.root / "fail-load").touch()
