@@ -1,6 +1,7 @@
 """The reference agent before a real gateway: it asks before it loads, confirms by beats, and finds its way back."""
 
 import json
+import signal
 from datetime import timedelta
 
 import pytest
@@ -11,6 +12,7 @@ from rollout.host.door import Door
 from rollout.host.enrol import enrol
 from rollout.host.folder import alone, read_key
 from rollout.host.packages import PackageStore
+from rollout.service.cli.main import main
 from tests.service.agent_world import DIGESTS, PACKAGES, RING, agents
 from tests.service.gateway_world import ATTRIBUTES, NEW, OLD, PRODUCT
 
@@ -197,3 +199,59 @@ def test_one_agent_at_a_time_lives_in_a_state_folder(world):
     host = world.host("h-1")
     with alone(host.state), pytest.raises(ConflictError, match="an agent runs"):
         host.round()
+
+
+@pytest.fixture
+def rollout(capsys, monkeypatch, tmp_path):
+    for name in ("ROLLOUT_URL", "ROLLOUT_TOKEN", "ROLLOUT_TOKEN_FILE"):
+        monkeypatch.delenv(name, raising=False)
+
+    def call(*arguments):
+        kept = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+        try:
+            with pytest.raises(SystemExit) as left:
+                main([*map(str, arguments), "--json"])
+        finally:
+            for number, handler in zip((signal.SIGINT, signal.SIGTERM), kept, strict=True):
+                signal.signal(number, handler)
+        said = capsys.readouterr()
+        return left.value.code, json.loads(said.out) if said.out else {}, said.err
+
+    return call
+
+
+def test_the_commands_enrol_and_run_a_host(world, rollout, tmp_path):
+    (tmp_path / "token").write_text(world.gateway.enroller)
+    state, root = tmp_path / "state-cli", tmp_path / "root-cli"
+    root.mkdir()
+    (root / "running").write_text(f"{OLD}\n")
+    token = ("--token-file", tmp_path / "token")
+    told = ("--host", "h-cli", "--os-build", "22631", "--hardware", "model-x", "--form", "laptop")
+    code, _, words = rollout("host", "enrol", "--state", state, *token, *told)
+    assert (code, "--gateway is needed" in words) == (2, True)
+    there = ("--gateway", world.url, "--runs", f"{PRODUCT}/{OLD}")
+    code, found, _ = rollout("host", "enrol", "--state", state, *token, *told, *there)
+    assert (code, found["schema"], found["host"]) == (0, "rollout.enrolment/1", "h-cli")
+    assert rollout("host", "enrol", "--state", state, *token)[0] == 0, "the second time it knows the rest"
+    code, found, _ = rollout("host", "run", "--state", state, "--installer", f"{world.installer} {root}", "--once")
+    assert (code, found["schema"], found["running"], found["phase"]) == (
+        0,
+        "rollout.agent/1",
+        {PRODUCT: NEW},
+        "applied",
+    )
+    code, found, _ = rollout("host", "run", "--state", tmp_path / "nobody", "--installer", "true", "--once")
+    assert (code, found["type"]) == (1, "urn:rollout:problem:not-enrolled")
+
+
+def test_the_swarm_is_a_command(world, rollout, tmp_path):
+    (tmp_path / "enrol").write_text(world.gateway.enroller)
+    (tmp_path / "collector").write_text(world.gateway.collector)
+    tokens = ("--token-file", tmp_path / "enrol", "--collector-token-file", tmp_path / "collector")
+    told = ("--gateway", world.url, "--hosts", "3", "--product", PRODUCT, "--runs", OLD, "--for", "2s")
+    code, found, words = rollout("swarm", *tokens, *told)
+    assert (code, found["schema"], found["enrolled"]) == (0, "rollout.swarm/1", 3)
+    assert found["beats"] >= 3
+    assert "3 hosts are enrolled" in words
+    code, _, words = rollout("swarm", *tokens, "--gateway", "http://192.0.2.1:1", "--product", PRODUCT)
+    assert (code, "--image-root" in words) == (2, True)
