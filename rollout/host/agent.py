@@ -141,6 +141,9 @@ class Agent:
     def _go_back(self, found: Found, _beater: Beater) -> None:
         """The package where it can be had; an installer that kept the release needs none."""
         order, product = found.chosen.order, found.chosen.product
+        going = self._change.history.courses.get(product)
+        if going is not None and (going.step, going.to) == (Step.RETURNING, order.name.release_counter):
+            return  # on its way: tried again at the beginning of every round
         try:
             self._packages.fetch(order.target, order.name.sha256)
         except RolloutError as error:

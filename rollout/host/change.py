@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import assert_never
 
 from rollout.adapters.clock import SystemClock
-from rollout.errors import DamagedError
+from rollout.errors import DamagedError, SurroundingsError
 from rollout.host import trial as trials
 from rollout.host.course import Act, Course, History, Step
 from rollout.host.installer import LATER, Installer
@@ -147,13 +147,10 @@ class Change:
         if course.step is not Step.REVERTING:
             self._say(f"reverting {product}/{course.candidate}: {why}")
             self._journal.note(Act.REVERT, product, why=why)
-        code = self._installer.revert(product, course.baseline, self._packages.held(course.baseline_sha256))
-        if code == 0 and self.inventory.runs(product, course.baseline):
+        if self._put_back(product, course.baseline, course.baseline_sha256):
             self._journal.note(Act.REVERTED, product)
             trials.end(self._state)
             self._say(f"{product} is back at its baseline {course.baseline}")
-        else:
-            self._say(f"{product} is not back yet: the installer ended with {code}")
 
     def give_back(self, product: str, leaving: int, to: int, sha256: str) -> None:
         """Obey a rollback directive that this host's own check selected, also where it is not known what runs."""
@@ -163,14 +160,23 @@ class Change:
             self._return(course)
 
     def _return(self, course: Course) -> None:
-        code = self._installer.revert(course.product, course.to, self._packages.held(course.to_sha256))
-        if code == 0 and self.inventory.runs(course.product, course.to):
+        if self._put_back(course.product, course.to, course.to_sha256):
             self._journal.note(Act.RETURNED, course.product)
             if self.history.on_trial is None:
                 trials.end(self._state)
             self._say(f"{course.product} is back at {course.to}")
-        else:
-            self._say(f"{course.product} is not back yet: the installer ended with {code}")
+
+    def _put_back(self, product: str, counter: int | None, sha256: str | None) -> bool:
+        """Whether `counter` runs again; a broken installer is said and tried again, and stops nothing else."""
+        try:
+            code = self._installer.revert(product, counter, self._packages.held(sha256))
+        except SurroundingsError as error:
+            self._say(f"{product} is not back yet: {error}")
+            return False
+        if code == 0 and self.inventory.runs(product, counter):
+            return True
+        self._say(f"{product} is not back yet: the installer ended with {code}")
+        return False
 
     def _count_boot(self) -> None:
         """The boot counter's rule: what an early-boot stub does too, on the same file."""

@@ -189,6 +189,17 @@ def test_an_installer_that_will_not_revert_is_asked_again_in_every_round(host):
     assert host.spoken() == ({PRODUCT: OLD}, "a1", "reverted")
 
 
+def test_an_installer_that_is_gone_keeps_no_agent_from_speaking(host):
+    adopted(host, boots=1)
+    command, host.installer = host.installer, "/nowhere/installer"
+    for _ in range(2):
+        host.start(boots=1, restart=True)
+    assert host.spoken() == ({}, "a1", "applying")
+    host.installer = command
+    host.start(boots=1)
+    assert host.spoken() == ({PRODUCT: OLD}, "a1", "reverted")
+
+
 def test_what_the_installer_does_not_know_is_not_said(host):
     adopted(host)
     host.told("fail-running")
