@@ -128,7 +128,7 @@ class AgentWorld:
         return made
 
     def adoptions(self, host: str) -> list[Any]:
-        return self.gateway.store.read(lambda tx: tx.adoptions.of_host(tx.hosts.find(host).key))
+        return list(self.gateway.store.read(lambda tx: tx.adoptions.of_host(tx.hosts.find(host).key)))
 
 
 class AgentHost:

@@ -6,14 +6,16 @@ from datetime import timedelta
 
 import pytest
 
+from rollout.adapters.trust import director
 from rollout.errors import ConflictError, InvalidError, UnauthenticatedError, UnreachableError
 from rollout.host import journal
+from rollout.host.check import check
 from rollout.host.door import Door
 from rollout.host.enrol import enrol
 from rollout.host.folder import alone, read_key
 from rollout.host.packages import PackageStore
 from rollout.service.cli.main import main
-from tests.service.agent_world import DIGESTS, PACKAGES, RING, agents
+from tests.service.agent_world import DIGESTS, LEASE, PACKAGES, RING, agents
 from tests.service.gateway_world import ATTRIBUTES, NEW, OLD, PRODUCT
 
 pytestmark = pytest.mark.slow  # a gateway, and a process for each act of an installer
@@ -138,6 +140,17 @@ def test_a_director_root_that_the_image_repository_does_not_name_is_refused(worl
     file.write_bytes(file.read_bytes() + b" ")
     assert host.round()["whole"] is False
     assert (host.log, world.adoptions("h-1")) == ([], [])
+
+
+def test_the_check_itself_insists_on_the_root_that_is_named_now(world):
+    """Signed by the right keys is not enough: a root that was replaced may be a stolen key's."""
+    host = world.host("h-1")
+    old = director.first(RING, (), LEASE, world.keys, world.now - timedelta(days=1), development=True)
+    base = world.url.rstrip("/")
+    places = (f"{base}/metadata/director/{RING}/", f"{base}/metadata/image/", RING)
+    refused = check(host.state, *places, root=old.files["1.root.json"])
+    assert (refused.refused, "names another Director root" in refused.detail) == ("metadata", True)
+    assert check(host.state, *places, root=world.root).refused is None
 
 
 def test_a_host_with_a_damaged_journal_speaks_and_goes_back_and_never_forward(world):
