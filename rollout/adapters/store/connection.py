@@ -26,9 +26,9 @@ def open_engine(url: str, *, writer: bool) -> Engine:
 
 
 def _open_postgres(url: str, *, writer: bool) -> Engine:
-    from rollout.adapters.store.postgres import prepare  # noqa: PLC0415 - its driver is an extra
+    from rollout.adapters.store.postgres import SILENCE, prepare  # noqa: PLC0415 - its driver is an extra
 
-    engine = create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=dict(SILENCE))
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:

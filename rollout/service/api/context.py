@@ -53,9 +53,9 @@ class Api:
         """Do `work` on a snapshot."""
         return await asyncio.to_thread(self.store.read, work)
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Do `work` in a write transaction; returns after the commit."""
-        return await asyncio.wrap_future(self.store.write(work))
+    async def write(self, work: Callable[[Transaction], T], *, stopping: bool = False) -> T:
+        """Do `work` in a write transaction; returns after the commit. What is `stopping` works on a full disk too."""
+        return await asyncio.wrap_future(self.store.write(work, stopping=stopping))
 
     async def run_slow(self, work: Callable[[], T]) -> T:
         """Do long work beside everything else."""
