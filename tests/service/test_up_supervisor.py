@@ -26,7 +26,12 @@ from rollout.service.up.supervisor import Supervisor
 data = Path(sys.argv[1])
 make_folders(data)
 def role(name):
-    return Role(name, tethered([sys.executable, "-c", (data / f"{name}.py").read_text(), name]), os.environ)
+    line = tethered([sys.executable, "-c", (data / f"{name}.py").read_text(), name])
+    return Role(name, line, os.environ, asks=answers)
+def answers():
+    with (data / "asked").open("a") as file:
+        file.write(".")
+    return (data / "answers").exists()
 def missing():
     return None if (data / "ready").exists() else "a file"
 names = [path.stem for path in sorted(data.glob("*.py"))]
@@ -35,6 +40,7 @@ Supervisor([Child(role(name), data) for name in names], missing, lambda: print("
 """
 PATIENT = "import time; print('hello', flush=True)\nwhile True: time.sleep(1)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + PATIENT
+TALKING = "import time\nwhile True: print('hello', flush=True); time.sleep(0.01)"
 DYING = "raise SystemExit('no such table')"
 
 
@@ -136,14 +142,46 @@ def test_a_child_that_never_starts_ends_up_with_its_last_words(supervise):
     assert "no such table" in said
 
 
-def test_a_log_is_set_aside_when_it_is_large(supervise, tmp_path):
-    make_folders(tmp_path)
-    with (tmp_path / "log" / "serve.log").open("wb") as file:
-        file.truncate((10 << 20) + 1)
-    supervise(serve=PATIENT)
+def test_a_log_is_set_aside_when_it_is_large_while_its_process_goes_on_writing(supervise, tmp_path):
+    supervise(serve=TALKING)
     running(tmp_path, "serve")
-    assert (tmp_path / "log" / "serve.log.1").stat().st_size == (10 << 20) + 1
-    assert (tmp_path / "log" / "serve.log").stat().st_size < 100
+    log = tmp_path / "log" / "serve.log"
+    with log.open("ab") as file:
+        file.truncate((10 << 20) + 1)
+    wait_for(lambda: log.with_suffix(".log.1").exists() and log.stat().st_size < 1 << 20)
+    assert log.with_suffix(".log.1").stat().st_size > 10 << 20
+    wait_for(lambda: log.read_bytes().startswith(b"hello"))
+
+
+def test_a_child_that_was_stopped_is_ended_and_runs_again(supervise, tmp_path):
+    up = supervise(serve=PATIENT)
+    first = running(tmp_path, "serve")
+    os.kill(first, signal.SIGSTOP)
+    second = wait_for(lambda: (pid := int((tmp_path / "run" / "serve.pid").read_text())) != first and pid)
+    assert not alive(first)
+    assert alive(second)
+    assert "makes no progress, it was stopped by a signal" in up.stderr.readline()
+
+
+@pytest.mark.slow
+def test_a_child_that_is_silent_after_it_had_answered_is_ended_and_runs_again(supervise, tmp_path):
+    up = supervise(serve=PATIENT)
+    first = running(tmp_path, "serve")
+    answers = tmp_path / "answers"
+    answers.touch()
+    wait_for((tmp_path / "asked").exists)
+    answers.unlink()
+    wait_for(lambda: int((tmp_path / "run" / "serve.pid").read_text()) != first, 60)
+    assert "it does not answer" in up.stderr.readline()
+
+
+@pytest.mark.slow
+def test_a_child_that_has_not_answered_yet_is_given_its_time(supervise, tmp_path):
+    supervise(serve=PATIENT)
+    first = running(tmp_path, "serve")
+    asked = tmp_path / "asked"
+    wait_for(lambda: asked.exists() and asked.stat().st_size >= 13, 60)
+    assert int((tmp_path / "run" / "serve.pid").read_text()) == first
 
 
 def test_a_second_up_on_the_same_folder_is_a_conflict(tmp_path):

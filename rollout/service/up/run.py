@@ -11,7 +11,7 @@ from pathlib import Path
 from threading import Thread
 
 from rollout.adapters.engine import server
-from rollout.adapters.engine.health import reach
+from rollout.adapters.engine.health import reach, serving
 from rollout.adapters.engine.lock import take
 from rollout.adapters.engine.port import Reservation
 from rollout.adapters.engine.resolve import obtain
@@ -22,6 +22,7 @@ from rollout.errors import ConflictError, SurroundingsError
 from rollout.service.up import address
 from rollout.service.up.child import Child, Role, write_pid
 from rollout.service.up.prepare import make_folders, prepare
+from rollout.service.up.pulse import healthy
 from rollout.service.up.ready import as_json, as_words, missing, places
 from rollout.service.up.role import commands
 from rollout.service.up.supervisor import Supervisor
@@ -108,10 +109,14 @@ def _held(wanted: Endpoint, purpose: str, held: ExitStack) -> Endpoint:
 def _roles(settings: Settings, engine: Engine | None, lines: Mapping[str, Sequence[str]]) -> Sequence[Role]:
     """Return the table of children: the engine where it is ours, then one per role."""
     environ = {**os.environ, **settings.to_environment()}
-    roles = [Role(name, tethered(command), environ) for name, command in lines.items()]
+    doors = {"serve": settings.api, "gateway": settings.gateway, "worker": settings.worker}
+    roles = [Role(name, tethered(line), environ, asks=healthy(doors[name])) for name, line in lines.items()]
     if engine is None:
         return roles
-    return [Role("temporal", engine.argv(), dict(os.environ), before=lambda: _before(engine)), *roles]
+    temporal = Role(
+        "temporal", engine.argv(), dict(os.environ), lambda: _before(engine), lambda: serving(engine.address)
+    )
+    return [temporal, *roles]
 
 
 def _before(engine: Engine) -> None:
