@@ -1,5 +1,6 @@
 """A gateway whose store does not move, whose disk is full, whose clock was set back: it says so, and lets nobody go."""
 
+import contextlib
 import os
 import shutil
 import subprocess
@@ -45,6 +46,15 @@ def small(tmp_path):
     subprocess.run(["umount", "--lazy", tmp_path / "disk"], check=True)
 
 
+def fill(folder):
+    """Write until not a byte more can be written."""
+    with (folder / "filling").open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 12):
+            with contextlib.suppress(OSError):
+                while file.write(b"x" * size):
+                    pass
+
+
 def requests(found, host):
     return (
         ("/v1/beats", found.beat(host)),
@@ -72,15 +82,15 @@ def test_on_a_full_disk_nobody_goes_and_nothing_acknowledged_is_lost(small):
     host, other = small.hosts[:2]
     first = small.ask(host)
     data = small.desk.settings.data
-    free = os.statvfs(data)
-    with (data / "filling").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize)
+    fill(data)
     for path, message in requests(small, other):
         answer = small.send(path, message)
         assert (answer.status_code, answer.headers["retry-after"]) == (503, "1")
         assert answer.json()["type"] == "urn:rollout:problem:disk-full"
     assert small.adoption(first["adoption"]).state == "open"
     until(lambda: small.http.get("/readyz").status_code == 503)
+    assert "are free" in small.http.get("/readyz").json()["warnings"][0]
+    assert "\nrollout_disk_free_bytes " in small.http.get("/metrics").text
     (data / "filling").unlink()
     assert small.ask(other)["answer"] == "go"
     assert small.tally().granted == 2

@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
+from rollout.adapters import disk
 from rollout.adapters.settings import Settings
 from rollout.adapters.token import TokenKey
 from rollout.operation import view
@@ -48,6 +49,10 @@ class Api:
     sights: SightBook = field(default_factory=SightBook)
     metrics: Metrics = field(default_factory=Metrics)
     slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE, "slow"))
+
+    def __post_init__(self) -> None:
+        """Show the disk beside what the API measures of itself."""
+        disk.register(self.metrics.registry, self.settings.data)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do `work` on a snapshot."""
