@@ -9,10 +9,10 @@ import pytest
 from sqlalchemy.engine import make_url
 
 from rollout.adapters.clock import SystemClock
+from rollout.adapters.store.connection import turnstile_for
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.failure import failed
 from rollout.adapters.store.migrate import migrate, open_store
-from rollout.adapters.store.turnstile import Turnstile
 from rollout.errors import BusyError
 from rollout.event import EventKind
 from rollout.ports.store import Transaction
@@ -39,7 +39,7 @@ def add_event(tx: Transaction) -> int:
 @pytest.fixture
 def turn(url: str) -> Iterator[Callable[[], None]]:
     """Another process's turn at the store, taken; call it to end it."""
-    other = Turnstile(Path(make_url(url).database or ""))
+    other = turnstile_for(url)
     other.__enter__()
     taken = [True]
 

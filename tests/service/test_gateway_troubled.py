@@ -6,12 +6,10 @@ import shutil
 import subprocess
 import sys
 import time
-from pathlib import Path
 
 import pytest
-from sqlalchemy.engine import make_url
 
-from rollout.adapters.store.turnstile import Turnstile
+from rollout.adapters.store.connection import turnstile_for
 from tests.service.gateway_world import PRODUCT, until, world
 
 HOUR = 3600.0
@@ -66,7 +64,7 @@ def requests(found, host):
 def test_while_the_store_does_not_move_everybody_is_told_to_come_back_and_nothing_is_kept(shared):
     begin(shared)
     before = len(shared.events())
-    turn = Turnstile(Path(make_url(shared.store.url).database))
+    turn = turnstile_for(shared.store.url)
     with turn:
         for path, message in requests(shared, shared.hosts[0]):
             answer = shared.send(path, message)

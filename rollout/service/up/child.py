@@ -6,7 +6,7 @@ import shutil
 import signal
 import subprocess
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -20,7 +20,8 @@ SECONDS_BETWEEN_STARTS = 1.0  # so that one that cannot run does not eat a core;
 class Role:
     """What to run: a name, the command line (tethered), its environment, and what to do before a start.
 
-    `asks`: whether it is well, within seconds; None where nobody can tell.
+    `asks`: whether it is well, within seconds; None where nobody can tell. `turns`: files by whose lock it may keep
+    others from writing.
     """
 
     name: str
@@ -28,6 +29,7 @@ class Role:
     environ: Mapping[str, str]
     before: Callable[[], None] = lambda: None
     asks: Asking | None = None
+    turns: Collection[Path] = ()
 
 
 class Child:
@@ -39,7 +41,7 @@ class Child:
         self.log = data / "log" / f"{role.name}.log"
         self._pid = data / "run" / f"{role.name}.pid"
         self._process: subprocess.Popen[bytes] | None = None
-        self._pulse = Pulse(role.asks)
+        self._pulse = Pulse(role.asks, role.turns)
         self._started = float("-inf")
         self._is_told = False  # its pid file is the present process's
 

@@ -18,6 +18,7 @@ from rollout.adapters.engine.resolve import obtain
 from rollout.adapters.engine.server import Engine
 from rollout.adapters.engine.tether import tethered
 from rollout.adapters.settings import LOOPBACK, WORKER, Endpoint, Settings
+from rollout.adapters.store.connection import turn_files
 from rollout.errors import ConflictError, SurroundingsError
 from rollout.service.up import address
 from rollout.service.up.child import Child, Role, write_pid
@@ -110,7 +111,10 @@ def _roles(settings: Settings, engine: Engine | None, lines: Mapping[str, Sequen
     """Return the table of children: the engine where it is ours, then one per role."""
     environ = {**os.environ, **settings.to_environment()}
     doors = {"serve": settings.api, "gateway": settings.gateway, "worker": settings.worker}
-    roles = [Role(name, tethered(line), environ, asks=healthy(doors[name])) for name, line in lines.items()]
+    turns = turn_files(settings.database)
+    roles = [
+        Role(name, tethered(line), environ, asks=healthy(doors[name]), turns=turns) for name, line in lines.items()
+    ]
     if engine is None:
         return roles
     temporal = Role(
