@@ -78,7 +78,7 @@ class Stage:
         self.wait(self.swarm.ready.is_set, 60)
 
     def begin(self):
-        policy = scenarios.policy(200, fast=True)
+        policy = scenarios.policy(HOSTS, fast=True)
         return asyncio.run(
             self.operator.start(f"{scenarios.PRODUCT}/{scenarios.CANDIDATE}", policy, "through bad weather")
         )

@@ -22,7 +22,7 @@ from rollout.adapters.store.connection import turn_files
 from rollout.errors import ConflictError, SurroundingsError
 from rollout.service.up import address
 from rollout.service.up.child import Child, Role, write_pid
-from rollout.service.up.prepare import make_folders, prepare
+from rollout.service.up.prepare import make_folders, make_room, prepare
 from rollout.service.up.pulse import healthy
 from rollout.service.up.ready import as_json, as_words, missing, places
 from rollout.service.up.role import commands
@@ -38,6 +38,8 @@ def run_up(settings: Settings, *, json_output: bool, roles: Mapping[str, Sequenc
         SurroundingsError: a port is taken, no engine can be had, or a process does not start.
     """
     make_folders(settings.data)
+    if make_room(settings):
+        _say("the disk is full: nothing goes forward until it has room; halt, pause, roll back and freeze work")
     previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with _alone(settings.data), ExitStack() as held:
