@@ -77,13 +77,12 @@ class Watch:
             self.fresh.observe(f"watch/{rollout}", counter, now)
         if not seen.judged:
             self._forget(now)
-        around = Surroundings(now, gateway=self._gateway_alive(seen, now))
         # Where a failure waits first: another's tick may fail, for want of room on the disk.
         for record in sorted(seen.judged, key=lambda record: record.id not in seen.failing):
             self._own(record, seen, now)
             watched = self.owned.get(record.id)
             if watched is not None and self._due(watched, seen, now):
-                self._tick(watched, around, failing=record.id in seen.failing)
+                self._tick(watched, seen)
 
     def _look(self, tx: Transaction) -> _Seen:
         failing = {name for name, w in self.owned.items() if tx.events.unfolded_failure(w.event, name)}
@@ -126,18 +125,22 @@ class Watch:
         )
         log.info("watching", extra={"rollout": record.id, "epoch": epoch})
 
-    def _tick(self, watched: Watched, around: Surroundings, *, failing: bool) -> None:
-        """Judge once. A tick that folds a failure may end in the judge's stop: it is worth the disk's last room."""
+    def _tick(self, watched: Watched, seen: _Seen) -> None:
+        """Judge once. A tick that folds a failure may end in the judge's stop: it is worth the disk's last room.
+
+        What is seen is as old as the moment when the store let us write: a judgement that waited for that is not fresh.
+        """
         rollout = watched.record.id
         began = self.clock.elapsed()
         ticking: list[None] = []
 
         def work(tx: Transaction) -> bool:
             ticking.append(None)
-            return tick(tx, watched, around)
+            now = self.clock.elapsed()
+            return tick(tx, watched, Surroundings(now, gateway=self._gateway_alive(seen, now)))
 
         try:
-            judged = self.store.write(work, stopping=failing).result()
+            judged = self.store.write(work, stopping=rollout in seen.failing).result()
             self.tick_seconds = self.clock.elapsed() - began
             if not judged:
                 self.owned.pop(rollout, None)

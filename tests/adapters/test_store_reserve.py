@@ -1,9 +1,5 @@
 """A full disk: nothing goes forward, stops are written, and everything goes on when room returns."""
 
-import os
-import shutil
-import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,21 +12,15 @@ from rollout.adapters.store.reserve import BALLAST_BYTES, LEAST_FREE_BYTES, Rese
 from rollout.errors import DiskFullError
 from rollout.event import EventKind
 from rollout.ports.store import Transaction
+from tests.small_disk import fill, small_disk
 
 MIB = 1 << 20
-TOLD = {"capture_output": True, "text": True}
 
 
 @pytest.fixture
 def disk(tmp_path: Path) -> Iterator[Path]:
-    """A disk of 24 MiB."""
-    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("mounting a small disk needs Linux and root")
-    done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=24m", "tmpfs", tmp_path], check=False, **TOLD)
-    if done.returncode != 0:
-        pytest.skip(f"a small disk cannot be mounted here: {done.stderr.strip()}")
-    yield tmp_path
-    subprocess.run(["umount", "--lazy", tmp_path], check=True)
+    with small_disk(tmp_path / "disk", 24) as found:
+        yield found
 
 
 @pytest.fixture
@@ -51,13 +41,6 @@ def add_much(tx: Transaction) -> None:
     tx.events.extend([(EventKind.JOINED, 1, {"text": "x" * MIB})] * 30)
 
 
-def fill(disk: Path, leave: int) -> None:
-    """Take up what is free, but for so many bytes."""
-    free = os.statvfs(disk)
-    with (disk / "filling").open("wb") as file:
-        os.posix_fallocate(file.fileno(), 0, free.f_bavail * free.f_frsize - leave)
-
-
 def ballast(disk: Path) -> int:
     return (disk / "ballast").stat().st_size if (disk / "ballast").exists() else 0
 
@@ -68,7 +51,7 @@ def test_the_first_commit_leaves_a_ballast(store: Store, disk: Path) -> None:
 
 
 def test_on_a_full_disk_work_is_refused_before_it_begins_and_reading_goes_on(store: Store, disk: Path) -> None:
-    fill(disk, leave=0)
+    fill(disk)
     begun = []
     with pytest.raises(DiskFullError, match="make room"):
         store.write(begun.append).result(5)
@@ -78,7 +61,7 @@ def test_on_a_full_disk_work_is_refused_before_it_begins_and_reading_goes_on(sto
 
 
 def test_a_stop_is_written_on_a_full_disk_and_the_room_it_frees_is_nobody_elses(store: Store, disk: Path) -> None:
-    fill(disk, leave=0)
+    fill(disk)
     for _ in range(50):
         store.write(add_event, stopping=True).result(5)
         with pytest.raises(DiskFullError):
@@ -88,7 +71,7 @@ def test_a_stop_is_written_on_a_full_disk_and_the_room_it_frees_is_nobody_elses(
 
 
 def test_when_room_returns_work_goes_on_and_the_ballast_is_made_again(store: Store, disk: Path) -> None:
-    fill(disk, leave=0)
+    fill(disk)
     store.write(add_event, stopping=True).result(5)
     (disk / "filling").unlink()
     assert store.write(add_event).result(5) == 3

@@ -134,6 +134,7 @@ def test_a_good_rollout_completes_through_it_and_nobody_is_lost_doubled_or_calle
             print(fault.NAME, fault.inject(stage))
         stage.wait(lambda: stage.look(rollout)["state"] not in {"running", "awaiting-approval"}, 120)
         assert stage.look(rollout)["state"] == "completed"
+        stage.wait(lambda: sum(ring["outstanding"] for ring in stage.look(rollout)["rings"]) == 0, 60)
         store = Store(stage.database, SystemClock())
         events, adoptions = store.read(lambda tx: (tx.events.after(0), tx.adoptions.of_rollout(rollout)))
         store.close()

@@ -1,16 +1,12 @@
 """A gateway whose store does not move, whose disk is full, whose clock was set back: it says so, and lets nobody go."""
 
-import contextlib
-import os
-import shutil
-import subprocess
-import sys
 import time
 
 import pytest
 
 from rollout.adapters.store.connection import turnstile_for
 from tests.service.gateway_world import PRODUCT, until, world
+from tests.small_disk import fill, small_disk
 
 HOUR = 3600.0
 CONFIRM = {"confirm": {"uptime": "60s", "reboots": 0, "deadline": "30m"}}
@@ -33,24 +29,8 @@ def shared(tmp_path_factory):
 @pytest.fixture
 def small(tmp_path):
     """A world on a disk of 32 MiB."""
-    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("mounting a small disk needs Linux and root")
-    (tmp_path / "disk").mkdir()
-    line = ["mount", "-t", "tmpfs", "-o", "size=32m", "tmpfs", tmp_path / "disk"]
-    if subprocess.run(line, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here")
-    with world(tmp_path / "disk" / "data") as found:
+    with small_disk(tmp_path / "disk", 32) as disk, world(disk / "data") as found:
         yield begin(found)
-    subprocess.run(["umount", "--lazy", tmp_path / "disk"], check=True)
-
-
-def fill(folder):
-    """Write until not a byte more can be written."""
-    with (folder / "filling").open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12):
-            with contextlib.suppress(OSError):
-                while file.write(b"x" * size):
-                    pass
 
 
 def requests(found, host):

@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import shutil
 import signal
 import subprocess
 import sys
@@ -17,6 +16,7 @@ from rollout.adapters.engine.pin import cache_home
 from rollout.adapters.engine.resolve import find
 from rollout.adapters.settings import Settings
 from rollout.service.up.prepare import make_folders, prepare
+from tests.small_disk import fill, small_disk
 
 pytestmark = pytest.mark.slow
 
@@ -109,22 +109,11 @@ def test_a_stop_succeeds_although_a_process_was_stopped_with_the_stores_lock_in_
 @pytest.fixture
 def disk(tmp_path):
     """A disk of 64 MiB, on which a service was made and which then filled up to the last byte."""
-    if sys.platform != "linux" or os.geteuid() != 0 or not shutil.which("mount"):
-        pytest.skip("mounting a small disk needs Linux and root")
-    folder = tmp_path / "disk"
-    folder.mkdir()
-    line = ["mount", "-t", "tmpfs", "-o", "size=64m", "tmpfs", folder]
-    if subprocess.run(line, check=False, capture_output=True).returncode != 0:
-        pytest.skip("a small disk cannot be mounted here")
-    make_folders(folder / "data")
-    prepare(Settings(folder / "data"))
-    with (folder / "filling").open("wb", buffering=0) as file:
-        for size in (1 << 16, 1 << 12):
-            with contextlib.suppress(OSError):
-                while file.write(b"x" * size):
-                    pass
-    yield folder
-    subprocess.run(["umount", "--lazy", folder], check=True)
+    with small_disk(tmp_path / "disk", 64) as folder:
+        make_folders(folder / "data")
+        prepare(Settings(folder / "data"))
+        fill(folder)
+        yield folder
 
 
 def test_a_service_starts_on_a_full_disk_for_whoever_wants_to_stop_something(up, disk):
