@@ -2,7 +2,7 @@
 
 A wall clock that steps is not believed at once. The clock that counts since boot does not step, so it says what time
 it must be, until the step has lasted for a quarter of an hour. A clock that was an hour ahead for a minute would
-else sign leases that hosts refuse for an hour, the way back among them (docs/adr, "A step of the clock").
+else sign leases that hosts refuse for an hour, the way back among them (docs/adr/0009).
 """
 
 import logging

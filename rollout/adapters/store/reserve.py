@@ -43,11 +43,7 @@ class Reserve:
         if not self._lacking() or not self.has_room():
             return
         with suppress(OSError):
-            descriptor = os.open(self._file, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
-            try:
-                os.posix_fallocate(descriptor, 0, BALLAST_BYTES)
-            finally:
-                os.close(descriptor)
+            self._file.write_bytes(os.urandom(BALLAST_BYTES))  # what cannot be compressed takes up room everywhere
 
     def _lacking(self) -> int:
         try:

