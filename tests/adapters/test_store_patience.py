@@ -3,19 +3,22 @@
 import sqlite3
 import threading
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
 from sqlalchemy.engine import make_url
+from sqlalchemy.exc import DBAPIError
 
 from rollout.adapters.clock import SystemClock
-from rollout.adapters.store.connection import turnstile_for
+from rollout.adapters.store.connection import open_engine, turnstile_for
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.failure import failed
 from rollout.adapters.store.migrate import migrate, open_store
 from rollout.errors import BusyError
 from rollout.event import EventKind
 from rollout.ports.store import Transaction
+from tests.adapters.conftest import run
 
 
 @pytest.fixture
@@ -118,4 +121,17 @@ def test_who_is_patient_outlasts_a_lock_that_is_held_longer_than_the_database_wa
     let_go.set()
     assert halt.result(20) == 1
     thread.join()
+    patient.close()
+
+
+@pytest.mark.slow
+def test_on_postgresql_a_writer_that_stands_still_with_the_turn_in_its_hand_loses_it(postgres):
+    found = make_url(postgres).set(database="stands_still")
+    run(postgres, "CREATE DATABASE stands_still")
+    url = found.render_as_string(hide_password=False)
+    migrate(url)
+    patient, holder = open_store(url, SystemClock(), patience=60), open_engine(url, writer=True)
+    with suppress(DBAPIError), holder.connect() as connection, connection.begin():
+        assert patient.write(add_event).result(60) == 1
+    holder.dispose()
     patient.close()
