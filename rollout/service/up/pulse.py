@@ -29,7 +29,7 @@ class Pulse:
 
     def __init__(self, asks: Asking | None, turns: Collection[Path] = ()) -> None:
         self._turns = turns
-        self._stopped_for = 0
+        self._stopped_for = 0  # looks
         self._missed: int | None = None  # None until it has answered
         self._done = Event()
         if asks is not None:
@@ -50,16 +50,20 @@ class Pulse:
             return "it does not answer"
         return None
 
+    def note(self, *, answered: bool) -> None:
+        """Take an answer, or that none came."""
+        if answered:
+            self._missed = 0
+        elif self._missed is not None:
+            self._missed += 1
+
     def end(self) -> None:
         """Ask no longer."""
         self._done.set()
 
     def _listen(self, asks: Asking) -> None:
         while not self._done.wait(SECONDS_BETWEEN_QUESTIONS):
-            if asks():
-                self._missed = 0
-            elif self._missed is not None:
-                self._missed += 1
+            self.note(answered=asks())
 
 
 def is_stopped(pid: int) -> bool:
