@@ -36,7 +36,8 @@ def environment(stage: Stage) -> dict[str, str]:
 
 def clear(stage: Stage) -> None:
     """End proxy and server."""
-    _RUNNING.pop(stage.data).end()
+    if (database := _RUNNING.pop(stage.data, None)) is not None:
+        database.end()
 
 
 def inject(stage: Stage) -> str:
