@@ -11,6 +11,7 @@ from rollout.adapters.store.migrate import migrate, open_store
 from rollout.adapters.store.reserve import BALLAST_BYTES, LEAST_FREE_BYTES, Reserve
 from rollout.errors import DiskFullError
 from rollout.event import EventKind
+from rollout.ports.event import Happened
 from rollout.ports.store import Transaction
 from tests.small_disk import fill, small_disk
 
@@ -38,7 +39,7 @@ def add_event(tx: Transaction) -> int:
 
 
 def add_much(tx: Transaction) -> None:
-    tx.events.extend([(EventKind.JOINED, 1, {"text": "x" * MIB})] * 30)
+    tx.events.extend([Happened(EventKind.JOINED, 1, {"text": "x" * MIB})] * 30)
 
 
 def ballast(disk: Path) -> int:
