@@ -73,6 +73,10 @@ class BusyError(SurroundingsError):
     """A queue is full or a lock is held; try again after a while (503 with Retry-After, exit 6)."""
 
 
+class DiskFullError(SurroundingsError):
+    """There is no room to write; only what stops is written (503 with Retry-After)."""
+
+
 class StaleOwnerError(SurroundingsError):
     """Another process owns this work now; stop doing it, write nothing."""
 

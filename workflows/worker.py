@@ -23,7 +23,7 @@ from starlette.routing import Mount, Route
 from temporalio.client import Client
 from temporalio.worker import Worker
 
-from rollout.adapters import logs
+from rollout.adapters import disk, logs
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.metrics import StoreCollector
 from rollout.adapters.settings import Endpoint, Settings
@@ -73,6 +73,7 @@ async def _run(settings: Settings) -> int:
     executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
     reconciler = Reconciler(store, clock, executor, owner)
     _observe(registry, store, watch, reconciler)
+    disk.register(registry, settings.data)
     forward = Forward(store, publisher, Eyes(clock.elapsed))
     back = Back(store, publisher, lambda rollout, _: alarms.labels(rollout).inc())
     try:

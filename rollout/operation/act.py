@@ -63,7 +63,7 @@ def consent(tx: Transaction, act: Act) -> Outcome:
         return known or _unknown(act.rollout)
     rings = tx.rollouts.rings(record.id)
     ring = act.ring if act.kind == "approve" else current_ring(rings).name
-    tx.people.vote(Vote(record.id, act.kind, ring, act.revision, act.person, act.reason, tx.at))
+    tx.people.vote(Vote(record.id, act.kind, ring, act.revision, act.person, act.reason, tx.now))
     have, need = votes(tx, record, act.kind, ring)
     told = {"ring": ring, "evidence_revision": act.revision, "reason": act.reason, "have": have, "need": need}
     tx.people.record(f"vote.{act.kind}", rollout=record.id, person=act.person, detail=told)
@@ -111,9 +111,14 @@ def required_role(record: RolloutRecord, rings: Sequence[RingRecord], kind: str,
 
 def votes(tx: Transaction, record: RolloutRecord, kind: str, ring: str) -> tuple[int, int]:
     """Return how many agreed to the present evidence within the hour, and how many must."""
-    cast = tx.people.votes(record.id, kind, ring, record.revision, tx.at - VOTE_SECONDS)
+    cast = _cast(tx, record.id, kind, ring, record.revision)
     approval = record.policy.ring(ring).approval
     return len({vote.person for vote in cast}), max(1, approval.persons if approval else 1)
+
+
+def _cast(tx: Transaction, rollout: str, kind: str, ring: str, revision: int) -> list[Vote]:
+    """Return the votes of the last hour, by the clock; one from the future was cast while the clock was wrong."""
+    return [v for v in tx.people.votes(rollout, kind, ring, revision, tx.now - VOTE_SECONDS) if v.at <= tx.now]
 
 
 def waiting_ring(rings: Sequence[RingRecord]) -> str | None:
@@ -133,7 +138,7 @@ def unfreeze(tx: Transaction, person: str, reason: str) -> Outcome:
         return Outcome(200)
     if person not in tx.people.holders(APPROVER):
         return _no(403, "role", f"{person} holds no token of role {APPROVER}")
-    tx.people.vote(Vote("", "unfreeze", "", standing.number, person, reason, tx.at))
+    tx.people.vote(Vote("", "unfreeze", "", standing.number, person, reason, tx.now))
     have = unfreeze_votes(tx, standing.number)
     told = {"reason": reason, "have": have, "need": TO_UNFREEZE}
     tx.people.record("vote.unfreeze", person=person, detail=told)
@@ -147,7 +152,7 @@ def unfreeze(tx: Transaction, person: str, reason: str) -> Outcome:
 
 def unfreeze_votes(tx: Transaction, number: int) -> int:
     """Return how many persons agreed within the hour to lift this freeze."""
-    cast = tx.people.votes("", "unfreeze", "", number, tx.at - VOTE_SECONDS)
+    cast = _cast(tx, "", "unfreeze", "", number)
     return len({vote.person for vote in cast})
 
 
@@ -156,7 +161,7 @@ def _done(tx: Transaction, record: RolloutRecord, rings: Sequence[RingRecord], a
     if record.state != State.RUNNING:
         return None
     ring = act.ring if act.kind == "approve" else current_ring(rings).name
-    cast = tx.people.votes(record.id, act.kind, ring, act.revision, tx.at - VOTE_SECONDS)
+    cast = _cast(tx, record.id, act.kind, ring, act.revision)
     promoted = act.kind == "resume" or ring in {each.name for each in rings if each.state == RingState.PROMOTED}
     if promoted and act.person in {vote.person for vote in cast}:
         return Outcome(200, len(cast), len(cast))

@@ -149,7 +149,7 @@ class Desk:
             outcome=None,
             overdue=False,
             holding=True,
-            granted_at=self._tx.at,
+            granted_at=self._tx.now,
             boot=question.boot,
             director_version=question.director_version,
         )

@@ -7,12 +7,12 @@ process has lately seen move, and that has folded every failure: a dead watch pr
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
 from enum import StrEnum
 
 from rollout.admission import JUDGEMENT_LIMIT_SECONDS, SEEING
 from rollout.decision import FORWARD, RING_FROM, RingState, State, Step, sources, target
 from rollout.operation.freshness import Freshness
+from rollout.operation.hours import in_hours
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ports.store import Transaction
 
@@ -107,7 +107,7 @@ def complete(tx: Transaction, rollout: str, eyes: Eyes) -> bool:
 def _opening(tx: Transaction, record: RolloutRecord, ring: RingRecord) -> Move:
     """A ring opens inside its hours, when every adoption of earlier rings is confirmed, failed or overdue."""
     opens = record.policy.ring(ring.name).opens
-    if opens is not None and not opens.is_open(datetime.fromtimestamp(tx.at, UTC)):
+    if opens is not None and not in_hours(opens, tx):
         return Move(Next.WAIT, ring.name, "outside the ring's opening hours")
     tallies = tx.adoptions.tallies(record.id).values()
     unsettled = sum(tally.granted - tally.confirmed - tally.failed - tally.overdue for tally in tallies)

@@ -15,6 +15,8 @@ from rollout.ports.host import StoredCrash
 from rollout.ports.store import Transaction
 from rollout.telemetry import CrashReport, Presence
 
+SET_BACK_SECONDS = 1.0  # the store's time so far ahead of the clock: it was set back, and did not merely tremble
+
 
 @dataclass(frozen=True, slots=True)
 class Row:
@@ -64,7 +66,7 @@ def crashes(tx: Transaction, rows: Sequence[Row], memory: Memory) -> list[Refuse
 
 def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, images: Images) -> None:
     report = row.report
-    crashed_at = telemetry.crash_time(report, tx.at, row.signed_at)
+    crashed_at = _dated(tx, row)
     body = msgspec.to_builtins(report)
     if not tx.hosts.keep_crash(StoredCrash(key, report.report, report.kind, crashed_at, body)):
         return
@@ -81,6 +83,13 @@ def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, images: 
     for adoption in adoptions:
         if adoption.state == "open" and adoption not in before:
             tx.adoptions.fail(adoption, "crash")
+
+
+def _dated(tx: Transaction, row: Row) -> float:
+    """When it crashed; while the clock is behind the store's time nothing can be dated: as late as its report then."""
+    if tx.at - tx.now > SET_BACK_SECONDS:
+        return tx.at
+    return telemetry.crash_time(row.report, tx.now, row.signed_at)
 
 
 def _came_before(report: CrashReport, crashed_at: float, adoption: Adoption, spoken: Presence | None) -> bool:

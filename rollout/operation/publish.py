@@ -125,6 +125,20 @@ def renew_ring(tx: Transaction, signer: Signer, ring: str) -> None:
     _store(tx, record.name, record, step, record.directives)
 
 
+def unsigned_stop(tx: Transaction) -> bool:
+    """Whether a Director still says `install` of what is stopped, or none says the way back of what rolls back."""
+    said = {
+        (custom["rollout"], custom["action"])
+        for record in tx.publications.repositories()
+        for custom in record.directives.values()
+    }
+    return any(
+        ((record.id, "install") in said and record.state not in (*FORWARD, State.COMPLETED))
+        or (record.state == State.ROLLING_BACK and (record.id, "rollback") not in said)
+        for record in tx.rollouts.all()
+    )
+
+
 def image_targets(tx: Transaction, signer: Signer) -> Mapping[str, Target]:
     """The targets of the Image repository as signed; none before it exists."""
     record = tx.publications.repository(IMAGE)

@@ -26,6 +26,7 @@ from rollout.operation.publish import (
     rings,
     sync_image,
     sync_ring,
+    unsigned_stop,
 )
 from rollout.operation.publish_sight import Sights
 from rollout.ports.clock import Clock
@@ -65,6 +66,7 @@ class Publisher:
     owned: dict[str, _Lease] = field(default_factory=dict)
     sights: Sights = field(default_factory=Sights)
     _sight: Sight = field(default_factory=Sight)
+    _stopping: bool = False  # a stop or a way back is not signed yet: worth the disk's last room
     _counted: float = float("-inf")
     _copied: dict[str, int] = field(default_factory=dict)
     _copying: threading.Lock = field(default_factory=threading.Lock)
@@ -93,10 +95,11 @@ class Publisher:
         """Own what nobody owns, sign what changed, renew what is due, copy what is new."""
         now = self.clock.elapsed()
         self._look(now)
-        changed = self.store.write(self._begin).result()
+        changed = self.store.write(self._begin, stopping=self._stopping).result()
         self._own(now)
         listed = sorted(self.owned)
-        futures = [(ring, self.store.write(partial(self._publish, ring=ring, now=now))) for ring in listed]
+        works = [(ring, partial(self._publish, ring=ring, now=now)) for ring in listed]
+        futures = [(ring, self.store.write(work, stopping=self._stopping)) for ring, work in works]
         for ring, future in futures:
             try:
                 self.owned[ring] = future.result()
@@ -132,7 +135,9 @@ class Publisher:
 
     def _look(self, now: float) -> None:
         """See who moves and who is blind, and count who waits for a way back: on a snapshot, not while writing."""
-        judged, leases = self.store.read(lambda tx: (self.sights.look(tx, now), tx.beacons.all("lease/")))
+        judged, leases, self._stopping = self.store.read(
+            lambda tx: (self.sights.look(tx, now), tx.beacons.all("lease/"), unsigned_stop(tx))
+        )
         for name, (_, _, counter) in leases.items():
             self.fresh.observe(name, counter, now)
         self._sight.blind_for = judged
@@ -165,7 +170,8 @@ class Publisher:
             if ring in self.owned or not self._abandoned(ring, beacons, now):
                 continue
             name, expected = f"lease/{ring}", beacons.get(f"lease/{ring}", ("", 0, 0))[1]
-            epoch = self.store.write(partial(self._take, name=name, expected=expected)).result()
+            taking = self.store.write(partial(self._take, name=name, expected=expected), stopping=self._stopping)
+            epoch = taking.result()
             if epoch is not None:
                 self.owned[ring] = _Lease(epoch)
                 log.info("renewing", extra={"ring": ring, "epoch": epoch})

@@ -2,13 +2,13 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from functools import cached_property
 from typing import Any
 
 from rollout import admission
 from rollout.admission import Course, Pace, Place, Sight
 from rollout.operation.freshness import Freshness
+from rollout.operation.hours import in_hours
 from rollout.operation.newcomer import enlist
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord
@@ -123,7 +123,7 @@ class Standing:
 
     def _in_hours(self, record: RingRecord) -> bool:
         opens = self.rollout.policy.ring(record.name).opens
-        return opens is None or opens.is_open(datetime.fromtimestamp(self._tx.at, UTC))
+        return opens is None or in_hours(opens, self._tx)
 
     def _directive(self, ring: str) -> dict[str, Any] | None:
         """What the ring's Director says of this rollout now, None where it says nothing."""
@@ -154,7 +154,7 @@ class Standing:
     @cached_property
     def _last_minute(self) -> int:
         """Grants of the last minute, but for those counted here."""
-        return self._tx.adoptions.granted_since(self.rollout.id, self._tx.at - 60)
+        return self._tx.adoptions.granted_since(self.rollout.id, self._tx.now - 60)
 
     def count(self, stratum: str) -> None:
         """One more is granted and outstanding."""

@@ -59,7 +59,7 @@ def issue(tx: Transaction, wanted: Wanted, id_: str, hmac: bytes, person: str) -
     if not 0 < wanted.ttl <= LONGEST_TTL_SECONDS:
         raise InvalidError("a token lives for more than nothing and at most ten years", slug="ttl")
     name = wanted.name.strip()
-    record = TokenRecord(id_, name, wanted.role, hmac, wanted.uses, tx.at, person, tx.at + wanted.ttl)
+    record = TokenRecord(id_, name, wanted.role, hmac, wanted.uses, tx.at, person, tx.now + wanted.ttl)
     tx.people.add_token(record)
     tx.people.record("token.created", person=person, detail={"token": id_, "name": name, "role": wanted.role})
     return record

@@ -77,12 +77,12 @@ class Watch:
             self.fresh.observe(f"watch/{rollout}", counter, now)
         if not seen.judged:
             self._forget(now)
-        around = Surroundings(now, gateway=self._gateway_alive(seen, now))
-        for record in seen.judged:
+        # Where a failure waits first: another's tick may fail, for want of room on the disk.
+        for record in sorted(seen.judged, key=lambda record: record.id not in seen.failing):
             self._own(record, seen, now)
             watched = self.owned.get(record.id)
             if watched is not None and self._due(watched, seen, now):
-                self._tick(watched, around)
+                self._tick(watched, seen)
 
     def _look(self, tx: Transaction) -> _Seen:
         failing = {name for name, w in self.owned.items() if tx.events.unfolded_failure(w.event, name)}
@@ -113,7 +113,11 @@ class Watch:
         if row is not None and self.fresh.still(f"watch/{record.id}", now) < TAKE_OVER_SECONDS:
             return
         expected = 0 if row is None else row[1]
-        epoch = self.store.write(lambda tx: tx.judging.take_watch(record.id, self.owner, expected)).result()
+        taking = self.store.write(
+            lambda tx: tx.judging.take_watch(record.id, self.owner, expected),
+            stopping=True,  # who watches can stop
+        )
+        epoch = taking.result()
         if epoch is None:
             return
         self.owned[record.id] = self.store.read(
@@ -121,11 +125,22 @@ class Watch:
         )
         log.info("watching", extra={"rollout": record.id, "epoch": epoch})
 
-    def _tick(self, watched: Watched, around: Surroundings) -> None:
+    def _tick(self, watched: Watched, seen: _Seen) -> None:
+        """Judge once. A tick that folds a failure may end in the judge's stop: it is worth the disk's last room.
+
+        What is seen is as old as the moment when the store let us write: a judgement that waited for that is not fresh.
+        """
         rollout = watched.record.id
         began = self.clock.elapsed()
+        ticking: list[None] = []
+
+        def work(tx: Transaction) -> bool:
+            ticking.append(None)
+            now = self.clock.elapsed()
+            return tick(tx, watched, Surroundings(now, gateway=self._gateway_alive(seen, now)))
+
         try:
-            judged = self.store.write(lambda tx: tick(tx, watched, around)).result()
+            judged = self.store.write(work, stopping=rollout in seen.failing).result()
             self.tick_seconds = self.clock.elapsed() - began
             if not judged:
                 self.owned.pop(rollout, None)
@@ -134,6 +149,8 @@ class Watch:
             self.owned.pop(rollout, None)
             log.warning("another worker watches now", extra={"rollout": rollout})
         except RolloutError:
+            if not ticking:
+                raise  # it was not begun: memory and store still agree
             # What this memory holds may not be what was stored: it is rebuilt under the same epoch, or given up.
             self.owned.pop(rollout, None)
             self.owned[rollout] = self.store.read(

@@ -92,7 +92,7 @@ class Adoptions(Protocol):
         ...
 
     def granted_since(self, rollout: str, at: float) -> int:
-        """How many were granted since `at`, unix seconds."""
+        """How many were granted since `at`, unix seconds by the clock (`Transaction.now`)."""
         ...
 
     def grant(self, adoption: Adoption) -> int:

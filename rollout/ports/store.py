@@ -17,11 +17,20 @@ T = TypeVar("T")
 
 
 class Transaction(Protocol):
-    """All tables under one commit. `at` is unix seconds, stamped inside, never lower than any before."""
+    """All tables under one commit. `at` is unix seconds, stamped inside, never lower than any before.
+
+    After a clock that jumped ahead was set right, `at` stands still until time has caught up: what is a rate or an
+    age then goes by `now`.
+    """
 
     @property
     def at(self) -> float:
         """Unix seconds, never lower than any committed before."""
+        ...
+
+    @property
+    def now(self) -> float:
+        """Unix seconds of this machine's clock, which may have been set back."""
         ...
 
     @property
@@ -73,11 +82,13 @@ class Transaction(Protocol):
 class Store(Protocol):
     """Where the truth is."""
 
-    def write(self, work: Callable[[Transaction], T]) -> Future[T]:
+    def write(self, work: Callable[[Transaction], T], *, stopping: bool = False) -> Future[T]:
         """Do `work` in a write transaction; the future resolves after the commit.
 
         Several pieces of work may share one commit; one that raises is undone alone and its future
-        carries the error. BusyError when the queue is full, SurroundingsError when the store fails.
+        carries the error. BusyError when the queue is full or it waited too long, DiskFullError when there
+        is no room (work that is `stopping` takes the room that was kept back), SurroundingsError when the
+        store fails.
         """
         ...
 

@@ -28,6 +28,7 @@ _KINDS: Mapping[type[RolloutError], tuple[int, int, str]] = {
     errors.HostError: (400, 1, "malformed"),
     errors.UnreachableError: (503, 6, "unreachable"),
     errors.BusyError: (503, 6, "busy"),
+    errors.DiskFullError: (503, 1, "disk-full"),
     errors.StaleOwnerError: (503, 1, "stale-owner"),
     errors.DamagedError: (500, 1, "damaged"),
     errors.SurroundingsError: (503, 1, "surroundings"),
@@ -91,7 +92,7 @@ def document(error: Exception) -> dict[str, Any]:
 
 def headers(error: Exception) -> dict[str, str]:
     """Return what the answer's head must carry beside the content type: when to retry, how to prove who one is."""
-    if isinstance(error, errors.BusyError | errors.UnreachableError):
+    if status(error) == 503:
         return {"Retry-After": "1"}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.UnauthenticatedError) else {}
 

@@ -33,7 +33,7 @@ def tx(store):
     from rollout.adapters.store.transaction import Transaction
 
     with connection.begin() as begun:
-        yield Transaction(connection, 1000.0)
+        yield Transaction(connection, 1000.0, 1000.0)
         begun.rollback()
     connection.close()
 

@@ -104,13 +104,30 @@ def test_nothing_leads_from_a_stop_to_forward_movement_and_no_ring_goes_on_witho
 def test_a_vote_lapses_after_an_hour(store):
     def work(tx):
         identity = begin(tx)
-        at = tx.at
+        at, now = tx.at, tx.now
         assert vote(tx, identity, "approve", "ann").status == 202
-        tx.at = at + act.VOTE_SECONDS + 1
+        tx.at, tx.now = at + act.VOTE_SECONDS + 1, now + act.VOTE_SECONDS + 1
         try:
             return vote(tx, identity, "approve", "bea")
         finally:
-            tx.at = at
+            tx.at, tx.now = at, now
+
+    found = store.write(work).result(5)
+    assert (found.status, found.have, found.need) == (202, 1, 2)
+
+
+@pytest.mark.parametrize("passed", [-1800.0, act.VOTE_SECONDS + 1])
+def test_while_the_stores_time_stands_still_votes_lapse_by_the_clock_and_one_from_its_future_does_not_count(
+    store, passed
+):
+    def work(tx):
+        identity, now = begin(tx), tx.now
+        assert vote(tx, identity, "approve", "ann").status == 202
+        tx.now = now + passed
+        try:
+            return vote(tx, identity, "approve", "bea")
+        finally:
+            tx.now = now
 
     found = store.write(work).result(5)
     assert (found.status, found.have, found.need) == (202, 1, 2)

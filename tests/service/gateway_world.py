@@ -234,13 +234,13 @@ def until(holds: Callable[[], bool], seconds: float = 60) -> None:
 
 
 @contextmanager
-def world(folder: Path, clock: Any = None) -> Iterator[World]:
+def world(folder: Path, clock: Any = None, patience: float | None = None) -> Iterator[World]:
     (folder / "keys").mkdir(parents=True)
     (folder / "keys" / "token.key").write_bytes(b"k" * 32)
     settings = Settings(data=folder, gateway=Endpoint("127.0.0.1", 0))
     migrate(settings.database)
     clock = clock or SystemClock()
-    store = open_store(settings.database, clock)
+    store = open_store(settings.database, clock, patience)
     desk = Desk(Surroundings(settings, store, clock))
     config = uvicorn.Config(build(desk), log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
     server = uvicorn.Server(config)

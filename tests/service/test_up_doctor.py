@@ -123,6 +123,12 @@ def test_a_key_that_others_may_read_fails(made, environ):
     assert (found["status"], found["mend"]) == ("fail", f"chmod go= {key}")
 
 
+def test_room_for_stops_that_was_spent_is_warned_of(made, environ):
+    assert examine(made, environ, "reserve")["status"] == "ok"
+    (made.data / "ballast").unlink()
+    assert examine(made, environ, "reserve")["status"] == "warn"
+
+
 def test_a_taken_port_is_named(told, environ):
     with socket.create_server((told.api.host, told.api.port)):
         assert str(told.api) in examine(told, environ, "service")["detail"]

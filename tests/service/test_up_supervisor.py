@@ -1,5 +1,6 @@
 """The supervisor over small real processes; each test runs `up`'s loop in a process of its own."""
 
+import fcntl
 import json
 import os
 import signal
@@ -26,7 +27,11 @@ from rollout.service.up.supervisor import Supervisor
 data = Path(sys.argv[1])
 make_folders(data)
 def role(name):
-    return Role(name, tethered([sys.executable, "-c", (data / f"{name}.py").read_text(), name]), os.environ)
+    line = tethered([sys.executable, "-c", (data / f"{name}.py").read_text(), name])
+    return Role(name, line, os.environ, asks=answers, turns=[data / "turn"])
+def answers():
+    (data / "asked").touch()
+    return True
 def missing():
     return None if (data / "ready").exists() else "a file"
 names = [path.stem for path in sorted(data.glob("*.py"))]
@@ -35,6 +40,8 @@ Supervisor([Child(role(name), data) for name in names], missing, lambda: print("
 """
 PATIENT = "import time; print('hello', flush=True)\nwhile True: time.sleep(1)"
 DEAF = "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN)\n" + PATIENT
+HOLDING = "import fcntl, os, sys; turn = open(os.environ['TURN'], 'w'); fcntl.flock(turn, fcntl.LOCK_EX)\n" + PATIENT
+TALKING = "import time\nwhile True: print('hello', flush=True); time.sleep(0.01)"
 DYING = "raise SystemExit('no such table')"
 
 
@@ -49,7 +56,7 @@ def supervise(tmp_path):
             (tmp_path / "ready").touch()
         process = subprocess.Popen(
             [sys.executable, "-c", LOOP, str(tmp_path)],
-            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])},
+            env={**os.environ, "PYTHONPATH": str(Path(__file__).parents[2]), "TURN": str(tmp_path / "turn")},
             stdout=subprocess.PIPE,
             stderr=subprocess.PIPE,
             text=True,
@@ -136,14 +143,34 @@ def test_a_child_that_never_starts_ends_up_with_its_last_words(supervise):
     assert "no such table" in said
 
 
-def test_a_log_is_set_aside_when_it_is_large(supervise, tmp_path):
-    make_folders(tmp_path)
-    with (tmp_path / "log" / "serve.log").open("wb") as file:
+def test_a_log_is_set_aside_when_it_is_large_while_its_process_goes_on_writing(supervise, tmp_path):
+    supervise(serve=TALKING)
+    running(tmp_path, "serve")
+    log = tmp_path / "log" / "serve.log"
+    with log.open("ab") as file:
         file.truncate((10 << 20) + 1)
+    wait_for(lambda: log.with_suffix(".log.1").exists() and log.stat().st_size < 1 << 20)
+    assert log.with_suffix(".log.1").stat().st_size > 10 << 20
+    wait_for(lambda: log.read_bytes().startswith(b"hello"))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere nobody tells who is stopped")
+def test_a_child_that_was_stopped_with_the_stores_turn_is_ended_at_once_and_runs_again(supervise, tmp_path):
+    up = supervise(serve=HOLDING)
+    first = running(tmp_path, "serve")
+    os.kill(first, signal.SIGSTOP)
+    turn = (tmp_path / "turn").open("w")
+    fcntl.flock(turn, fcntl.LOCK_EX)  # waits until its holder is dead
+    assert not alive(first)
+    assert "it was stopped while it held the store's turn" in up.stderr.readline()
+    turn.close()
+    assert alive(wait_for(lambda: (pid := int((tmp_path / "run" / "serve.pid").read_text())) != first and pid))
+
+
+def test_a_child_is_asked_whether_it_is_well(supervise, tmp_path):
     supervise(serve=PATIENT)
     running(tmp_path, "serve")
-    assert (tmp_path / "log" / "serve.log.1").stat().st_size == (10 << 20) + 1
-    assert (tmp_path / "log" / "serve.log").stat().st_size < 100
+    wait_for((tmp_path / "asked").exists)
 
 
 def test_a_second_up_on_the_same_folder_is_a_conflict(tmp_path):

@@ -1,6 +1,7 @@
 """Connections to the store: SQLite in WAL mode, or PostgreSQL, by URL."""
 
 import sqlite3
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -26,9 +27,9 @@ def open_engine(url: str, *, writer: bool) -> Engine:
 
 
 def _open_postgres(url: str, *, writer: bool) -> Engine:
-    from rollout.adapters.store.postgres import prepare  # noqa: PLC0415 - its driver is an extra
+    from rollout.adapters.store.postgres import SILENCE, prepare  # noqa: PLC0415 - its driver is an extra
 
-    engine = create_engine(url, pool_pre_ping=True)
+    engine = create_engine(url, pool_pre_ping=True, connect_args=dict(SILENCE))
 
     @event.listens_for(engine, "connect")
     def _connect(connection: Any, _record: Any) -> None:
@@ -68,7 +69,14 @@ def _open_sqlite(url: str, *, writer: bool) -> Engine:
 
 def turnstile_for(url: str) -> Turnstile | NoTurnstile:
     """The queue in front of the writer."""
+    files = turn_files(url)
+    return Turnstile(*files) if files else NoTurnstile()
+
+
+def turn_files(url: str) -> Sequence[Path]:
+    """The files by whose locks writers queue: who is next, and who writes. None where the database does that."""
     parsed = make_url(url)
-    if parsed.get_backend_name() == "sqlite" and parsed.database:
-        return Turnstile(Path(parsed.database))
-    return NoTurnstile()
+    if parsed.get_backend_name() != "sqlite" or not parsed.database:
+        return ()
+    file = Path(parsed.database)
+    return tuple(file.with_name(f"{file.name}.{name}") for name in ("ahead", "inside"))

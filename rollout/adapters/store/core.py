@@ -1,14 +1,14 @@
 """The store: one writer thread with group commit, readers on snapshots.
 
 Work from many callers shares a commit: each piece runs under a savepoint, so one that raises is undone
-alone, and every future resolves only after the commit. A commit carries at most 20 ms of work.
+alone, and every future resolves only after the commit. A commit carries at most 20 ms of work. On a full
+disk only what stops is begun.
 """
 
 import queue
 import threading
 from collections.abc import Callable
-from concurrent.futures import Future, InvalidStateError
-from dataclasses import dataclass
+from concurrent.futures import Future
 from typing import Any, TypeVar
 
 from sqlalchemy import text
@@ -16,7 +16,10 @@ from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 
 from rollout.adapters.store.connection import open_engine, turnstile_for
+from rollout.adapters.store.failure import disk_full, failed
 from rollout.adapters.store.lookout import Lookout
+from rollout.adapters.store.piece import Piece, Usher
+from rollout.adapters.store.reserve import reserve_for
 from rollout.adapters.store.transaction import Transaction
 from rollout.errors import BusyError, RolloutError, SurroundingsError
 from rollout.ports.clock import Clock
@@ -27,24 +30,21 @@ COMMIT_SECONDS = 0.020  # work per commit: keeps the other processes' wait short
 QUEUE_LENGTH = 5_000  # beyond it callers are told to come back
 
 
-@dataclass(slots=True)
-class _Piece:
-    """Work and where its answer goes."""
-
-    work: Callable[[Transaction], Any]
-    future: "Future[Any]"
-
-
 class Store:
-    """The store port over SQLAlchemy Core. Open it once a process; `close` ends the writer after its queue."""
+    """The store port over SQLAlchemy Core. Open it once a process; `close` ends the writer after its queue.
 
-    def __init__(self, url: str, clock: Clock) -> None:
+    `patience`: seconds after which work that was not begun is refused with BusyError, None for ever.
+    """
+
+    def __init__(self, url: str, clock: Clock, patience: float | None = None) -> None:
         self.url = url
         self._clock = clock
         self._writer_engine = open_engine(url, writer=True)
         self._reader_engine = open_engine(url, writer=False)
         self._turnstile = turnstile_for(url)
-        self._queue: queue.Queue[_Piece | None] = queue.Queue(QUEUE_LENGTH)
+        self._reserve = reserve_for(url)
+        self._queue: queue.Queue[Piece | None] = queue.Queue(QUEUE_LENGTH)
+        self._usher = None if patience is None else Usher(patience, clock.elapsed)
         self._closed = False
         self._lookout = Lookout(self._reader_engine)
         self._commits = 0
@@ -56,24 +56,28 @@ class Store:
         """Pieces of work in the queue."""
         return self._queue.qsize()
 
-    def write(self, work: Callable[[Transaction], T]) -> "Future[T]":
+    def write(self, work: Callable[[Transaction], T], *, stopping: bool = False) -> "Future[T]":
         """Do `work` in a write transaction; the future resolves after the commit (ports.store.Store)."""
         if self._closed:
             raise SurroundingsError("the store is closing; nothing was written")
         future: Future[T] = Future()
+        piece = Piece(work, future, self._clock.elapsed(), stopping)
         try:
-            self._queue.put_nowait(_Piece(work, future))
+            self._queue.put_nowait(piece)
         except queue.Full:
             raise BusyError("the store's queue is full; try again in a second", slug="busy") from None
+        if self._usher is not None:
+            self._usher.expect(piece)
         return future
 
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Do `work` on a snapshot; its time is the clock's now."""
         try:
+            now = self._clock.now()
             with self._reader_engine.connect() as connection:
-                return work(Transaction(connection, self._clock.now()))
+                return work(Transaction(connection, now, now))
         except DBAPIError as error:
-            raise _failed(error) from error
+            raise failed(error) from error
 
     def version(self) -> int:
         """Changes when anybody, this process included, has committed."""
@@ -86,37 +90,49 @@ class Store:
         self._closed = True
         self._queue.put(None)
         self._thread.join()
+        if self._usher is not None:
+            self._usher.close()
         self._lookout.close()
         self._reader_engine.dispose()
         self._writer_engine.dispose()
         self._turnstile.close()
 
     def _serve(self) -> None:
-        while (piece := self._queue.get()) is not None:
-            done: list[tuple[_Piece, Any]] = []
+        again: Piece | None = None
+        while (piece := again or self._queue.get()) is not None:
+            done: list[tuple[Piece, Any]] = []
+            again = None
             try:
                 with self._turnstile, self._writer_engine.connect() as connection:
-                    ended = self._commit(connection, piece, done)
+                    room = self._reserve.has_room()
+                    self._reserve.restore()
+                    ended = self._commit(connection, piece, done, room)
             except Exception as error:  # noqa: BLE001 - every caller must hear of it, whatever it was
-                _refuse(done, piece, error)
+                cause = failed(error)
+                if isinstance(cause, BusyError) and not done and not self._closed:
+                    again = piece  # its turn has not come yet; the usher says when that is too late
+                else:
+                    _refuse(done, piece, cause)
                 ended = False
             else:
                 self._commits += 1
                 for finished, answer in done:
-                    _resolve(finished.future, answer)
+                    finished.resolve(answer)
             if ended:
                 return
 
-    def _commit(self, connection: Connection, first: _Piece, done: list[tuple[_Piece, Any]]) -> bool:
+    def _commit(self, connection: Connection, first: Piece, done: list[tuple[Piece, Any]], room: bool) -> bool:
         """Run pieces until the time is up or the queue is empty, then commit; whether the end was met."""
         with connection.begin():
             previous = connection.execute(text("SELECT at FROM store_clock WHERE id = 1")).scalar_one()
-            transaction = Transaction(connection, max(float(previous), self._clock.now()))
+            now = self._clock.now()
+            transaction = Transaction(connection, max(float(previous), now), now)
             begun = self._clock.elapsed()
-            piece: _Piece | None = first
+            piece: Piece | None = first
             ended = False
             while piece is not None:
-                _run(connection, transaction, piece, done)
+                if piece.claim():
+                    self._begin(connection, transaction, piece, done, room)
                 if self._clock.elapsed() - begun > COMMIT_SECONDS:
                     break
                 try:
@@ -124,11 +140,24 @@ class Store:
                 except queue.Empty:
                     break
                 ended = piece is None
-            connection.execute(text("UPDATE store_clock SET at = :at WHERE id = 1"), {"at": transaction.at})
+            if any(not isinstance(answer, BaseException) for _, answer in done):
+                connection.execute(text("UPDATE store_clock SET at = :at WHERE id = 1"), {"at": transaction.at})
         return ended
 
+    def _begin(
+        self, connection: Connection, transaction: Transaction, piece: Piece, done: list[tuple[Piece, Any]], room: bool
+    ) -> None:
+        """Run a piece; without room on the disk only one that stops, on the room that was kept for it."""
+        if room:
+            _run(connection, transaction, piece, done)
+        elif piece.stopping:
+            self._reserve.spend()
+            _run(connection, transaction, piece, done)
+        else:
+            done.append((piece, disk_full()))
 
-def _run(connection: Connection, transaction: Transaction, piece: _Piece, done: list[tuple[_Piece, Any]]) -> None:
+
+def _run(connection: Connection, transaction: Transaction, piece: Piece, done: list[tuple[Piece, Any]]) -> None:
     """One piece under its own savepoint; its error is its own."""
     connection.exec_driver_sql("SAVEPOINT piece")
     try:
@@ -145,25 +174,7 @@ def _run(connection: Connection, transaction: Transaction, piece: _Piece, done: 
         done.append((piece, answer))
 
 
-def _resolve(future: "Future[Any]", answer: Any) -> None:
-    try:
-        if isinstance(answer, BaseException):
-            future.set_exception(answer)
-        else:
-            future.set_result(answer)
-    except InvalidStateError:
-        pass  # its caller went away; the commit stands
-
-
-def _refuse(done: list[tuple[_Piece, Any]], first: _Piece, error: Exception) -> None:
+def _refuse(done: list[tuple[Piece, Any]], first: Piece, cause: SurroundingsError) -> None:
     """Nothing of this transaction was kept: tell all of them, so that they ask again."""
-    pieces = [piece for piece, _ in done] or [first]
-    cause = _failed(error)
-    for piece in pieces:
-        _resolve(piece.future, cause)
-
-
-def _failed(error: Exception) -> SurroundingsError:
-    failed = SurroundingsError(f"the store failed ({type(error).__name__}: {error}); nothing was written", slug="store")
-    failed.__cause__ = error
-    return failed
+    for piece in [piece for piece, _ in done] or [first]:
+        piece.resolve(cause)

@@ -67,12 +67,12 @@ def migrate(url: str) -> None:
         engine.dispose()
 
 
-def open_store(url: str, clock: Clock) -> Store:
-    """The store, if its schema version is the known one."""
+def open_store(url: str, clock: Clock, patience: float | None = None) -> Store:
+    """The store, if its schema version is the known one; `patience` as of `Store`."""
     found = stored_version(url)
     if found != known_version():
         raise _unknown(found)
-    return Store(url, clock)
+    return Store(url, clock, patience)
 
 
 def _unknown(found: str | None) -> DamagedError:

@@ -16,11 +16,12 @@ from rollout.adapters.store.rollouts import RolloutTable
 
 
 class Transaction:
-    """All tables under one commit. `at`: unix seconds, never lower than any committed before."""
+    """All tables under one commit. `at`: unix seconds, never lower than any committed before; `now`: the clock's."""
 
-    def __init__(self, connection: Connection, at: float) -> None:
+    def __init__(self, connection: Connection, at: float, now: float) -> None:
         self.connection = connection
         self.at = at
+        self.now = now
 
     @cached_property
     def hosts(self) -> HostTable:

@@ -14,13 +14,9 @@ from types import TracebackType
 class Turnstile:
     """Held from before BEGIN until after COMMIT; used by one thread."""
 
-    def __init__(self, database: Path) -> None:
-        self._ahead = os.open(
-            database.with_name(database.name + ".ahead"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
-        self._inside = os.open(
-            database.with_name(database.name + ".inside"), os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600
-        )
+    def __init__(self, ahead: Path, inside: Path) -> None:
+        self._ahead = os.open(ahead, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        self._inside = os.open(inside, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
 
     def __enter__(self) -> None:
         fcntl.flock(self._ahead, fcntl.LOCK_EX)

@@ -72,7 +72,7 @@ async def resume(request: Request, name: str, person: Anybody, api: Surroundings
 async def freeze(request: Request, person: Operator, api: Surroundings) -> JSONResponse:
     """Stop every rollout from going forward."""
     asked = await body.parse(request, body.Because)
-    await api.write(partial(stop.freeze, person=person.name, reason=asked.reason))
+    await api.write(partial(stop.freeze, person=person.name, reason=asked.reason), stopping=True)
     return JSONResponse({"frozen": True})
 
 
@@ -89,7 +89,7 @@ async def unfreeze(request: Request, person: Approver, api: Surroundings) -> JSO
 
 async def _stopped(api: Api, work: Callable[[Transaction], RolloutRecord], status: int = 200) -> JSONResponse:
     """Stop in one transaction; the answer shows what it left behind."""
-    return JSONResponse(await api.write(lambda tx: api.document(tx, work(tx))), status)
+    return JSONResponse(await api.write(lambda tx: api.document(tx, work(tx)), stopping=True), status)
 
 
 async def _forward(api: Api, record: RolloutRecord, wish: act.Act, person: Person) -> JSONResponse:

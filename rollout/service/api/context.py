@@ -8,6 +8,7 @@ from typing import Any, Protocol, TypeVar
 
 from starlette.requests import Request
 
+from rollout.adapters import disk
 from rollout.adapters.settings import Settings
 from rollout.adapters.token import TokenKey
 from rollout.operation import view
@@ -49,13 +50,17 @@ class Api:
     metrics: Metrics = field(default_factory=Metrics)
     slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE, "slow"))
 
+    def __post_init__(self) -> None:
+        """Show the disk beside what the API measures of itself."""
+        disk.register(self.metrics.registry, self.settings.data)
+
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do `work` on a snapshot."""
         return await asyncio.to_thread(self.store.read, work)
 
-    async def write(self, work: Callable[[Transaction], T]) -> T:
-        """Do `work` in a write transaction; returns after the commit."""
-        return await asyncio.wrap_future(self.store.write(work))
+    async def write(self, work: Callable[[Transaction], T], *, stopping: bool = False) -> T:
+        """Do `work` in a write transaction; returns after the commit. What is `stopping` works on a full disk too."""
+        return await asyncio.wrap_future(self.store.write(work, stopping=stopping))
 
     async def run_slow(self, work: Callable[[], T]) -> T:
         """Do long work beside everything else."""

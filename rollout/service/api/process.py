@@ -12,6 +12,8 @@ from rollout.service.api.context import Api
 from rollout.service.api.engine import TemporalEngine
 from rollout.service.listen import listen
 
+PATIENCE_SECONDS = 20.0  # a halt waits for its turn as long as the command line waits for an answer, less a margin
+
 
 def main(settings: Settings) -> int:
     """Run the API; 0 after a stop that was asked for.
@@ -22,7 +24,7 @@ def main(settings: Settings) -> int:
     refuse_development(settings)
     migrate(settings.database)
     clock = SystemClock()
-    store = open_store(settings.database, clock)
+    store = open_store(settings.database, clock, PATIENCE_SECONDS)
     try:
         key = TokenKey.load(settings.data)
         engine = TemporalEngine(settings.temporal, settings.namespace)

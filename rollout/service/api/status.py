@@ -7,6 +7,7 @@ from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
 from starlette.responses import JSONResponse, Response
 
+from rollout.adapters import disk
 from rollout.decision import State
 from rollout.errors import RolloutError
 from rollout.ports.store import Transaction
@@ -37,12 +38,13 @@ async def healthz() -> JSONResponse:
 
 @open_router.get("/readyz")
 async def readyz(api: Surroundings) -> JSONResponse:
-    """The store answers; stops need nothing else."""
+    """The store answers; stops need nothing else. Warns of a disk that is nearly full."""
+    told = disk.warnings(api.settings.data)
     try:
         await api.read(lambda tx: tx.rollouts.frozen())
     except RolloutError as error:
-        return JSONResponse({"ready": False, "missing": [error.detail]}, 503, NO_STORE)
-    return JSONResponse({"ready": True, "missing": []}, headers=NO_STORE)
+        return JSONResponse({"ready": False, "missing": [error.detail], **told}, 503, NO_STORE)
+    return JSONResponse({"ready": True, "missing": [], **told}, headers=NO_STORE)
 
 
 @open_router.get("/metrics")

@@ -65,6 +65,17 @@ def disk(folder: Path) -> Finding:
     return (fail if free < _OUT_OF_DISK else warn)("disk", said, f"du -xh --max-depth=1 {folder}")
 
 
+def ballast(settings: Settings) -> Finding:
+    """Check that the room kept back for stops is there, where a store was made."""
+    from rollout.adapters.store.reserve import reserve_for  # noqa: PLC0415 - 0.2 s
+
+    kept = settings.data / "store.sqlite3"
+    if not kept.exists() or reserve_for(settings.database).whole:
+        return ok("reserve", "room for stops on a full disk is kept back")
+    told = "the room kept back for stops is spent; it is kept back again when the disk has room"
+    return warn("reserve", told, f"du -xh --max-depth=1 {settings.data}")
+
+
 def secrets(folder: Path) -> Finding:
     """Check that nobody else on this machine can read keys and tokens."""
     keys = folder / "keys"

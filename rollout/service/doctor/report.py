@@ -43,6 +43,7 @@ def _checks(
         ("engine", lambda: machine.engine(environ)),
         ("data", lambda: machine.data(settings.data)),
         ("disk", lambda: machine.disk(settings.data)),
+        ("reserve", lambda: machine.ballast(settings)),
         ("secrets", lambda: machine.secrets(settings.data)),
         ("service", lambda: machine.service(settings, runs=runs)),
         ("clock", lambda: state.clock(settings.data, clock.now())),

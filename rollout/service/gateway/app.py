@@ -12,6 +12,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from rollout.adapters import disk
 from rollout.errors import MalformedError, NotFoundError, RolloutError
 from rollout.service import problem
 from rollout.service.gateway.desk import Desk
@@ -41,7 +42,8 @@ def build(desk: Desk) -> Starlette:
 
     async def readyz(_request: Request) -> Response:
         missing = lookout.missing()
-        return _json(503 if missing else 200, {"ready": not missing, "missing": missing})
+        told = {"ready": not missing, "missing": missing, **disk.warnings(desk.settings.data)}
+        return _json(503 if missing else 200, told)
 
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)

@@ -4,6 +4,7 @@ import secrets
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from rollout.adapters import disk
 from rollout.adapters.settings import Settings
 from rollout.errors import RolloutError, UnauthenticatedError
 from rollout.operation import admit, crashed, enrol, record
@@ -40,6 +41,7 @@ class Desk:
     def __init__(self, surroundings: Surroundings) -> None:
         self.settings, self.store, self.clock = surroundings.settings, surroundings.store, surroundings.clock
         self.metrics = Metrics()
+        disk.register(self.metrics.registry, self.settings.data)
         self.memory = Memory()
         self.freshness = Freshness()
         self.tokens = Tokens(self.settings.data)

@@ -17,6 +17,8 @@ SWITCH_SECONDS = 0.0005
 # A batch makes tens of thousands of short-lived objects, none of them in cycles: at the default of 700 the collector
 # walks all of them again and again (103,000 hosts/s against 118,000, benchmarks/gateway.py).
 COLLECT_AFTER = 200_000
+# Hosts ask again by themselves: rather than wait for a store that does not move they are told to come back.
+PATIENCE_SECONDS = 5.0
 
 
 def main(settings: Settings) -> int:
@@ -29,7 +31,7 @@ def main(settings: Settings) -> int:
     sys.setswitchinterval(SWITCH_SECONDS)
     gc.set_threshold(COLLECT_AFTER)
     clock = SystemClock()
-    store = open_store(settings.database, clock)
+    store = open_store(settings.database, clock, PATIENCE_SECONDS)
     try:
         app = build(Desk(Surroundings(settings, store, clock)))
         return listen(app, settings.gateway, loop="uvloop")

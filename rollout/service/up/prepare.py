@@ -6,6 +6,7 @@ Everything here is made once and kept: a second start changes nothing.
 import json
 import os
 import secrets
+from contextlib import suppress
 from pathlib import Path
 
 from policies.profiles import names, profile
@@ -13,6 +14,7 @@ from rollout.adapters.clock import SystemClock
 from rollout.adapters.settings import Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.store.reserve import reserve_for
 from rollout.adapters.token import TokenKey
 from rollout.adapters.trust.development import ensure_development_keys
 from rollout.errors import SurroundingsError
@@ -31,6 +33,19 @@ _TRUST: dict[str, object] = {
 }  # INTERFACES section 5
 
 
+def make_room(settings: Settings) -> bool:
+    """Free the ballast where the disk is full: who wants to stop something needs a service that starts. Whether it was.
+
+    A start writes pid files, logs and locks; what is left of the ballast is for stops.
+    """
+    reserve = reserve_for(settings.database)
+    with suppress(OSError):  # a folder that cannot be looked at is told of by who opens it
+        if not reserve.has_room():
+            reserve.spend()
+            return True
+    return False
+
+
 def make_folders(data: Path) -> None:
     """Make the data folder, for its owner only; SurroundingsError if it cannot be written."""
     try:
@@ -46,7 +61,10 @@ def make_folders(data: Path) -> None:
 
 
 def prepare(settings: Settings) -> None:
-    """Fill the data folder and the store. Called by `up` alone, under its lock, before any child runs."""
+    """Fill the data folder and the store. Called by `up` alone, under its lock, before any child runs.
+
+    Where nothing is lacking nothing is written: it works on a full disk too.
+    """
     make_once(settings.data / "trust" / "policy.json", (json.dumps(_TRUST, indent=2) + "\n").encode(), mode=0o644)
     make_once(settings.data / "keys" / "token.key", secrets.token_bytes(_KEY_BYTES))
     ensure_development_keys(settings.data / "keys")
@@ -54,7 +72,8 @@ def prepare(settings: Settings) -> None:
     store = open_store(settings.database, SystemClock())
     try:
         _admit(settings.data, store)
-        store.write(_store_profiles).result()
+        if store.read(_lacks_profiles):
+            store.write(_store_profiles).result()
     finally:
         store.close()
 
@@ -70,7 +89,12 @@ def _admit(data: Path, store: Store) -> None:
         if tx.people.token(hmac) is None:
             issue(tx, Wanted(_ADMIN, "admin", None, LONGEST_TTL_SECONDS), made.id, hmac, _ADMIN)
 
-    store.write(work).result()
+    if store.read(lambda tx: tx.people.token(hmac)) is None:
+        store.write(work).result()
+
+
+def _lacks_profiles(tx: Transaction) -> bool:
+    return any(tx.releases.policy(name) is None for name in names())
 
 
 def _store_profiles(tx: Transaction) -> None:

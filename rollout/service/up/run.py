@@ -11,17 +11,19 @@ from pathlib import Path
 from threading import Thread
 
 from rollout.adapters.engine import server
-from rollout.adapters.engine.health import reach
+from rollout.adapters.engine.health import reach, serving
 from rollout.adapters.engine.lock import take
 from rollout.adapters.engine.port import Reservation
 from rollout.adapters.engine.resolve import obtain
 from rollout.adapters.engine.server import Engine
 from rollout.adapters.engine.tether import tethered
 from rollout.adapters.settings import LOOPBACK, WORKER, Endpoint, Settings
+from rollout.adapters.store.connection import turn_files
 from rollout.errors import ConflictError, SurroundingsError
 from rollout.service.up import address
 from rollout.service.up.child import Child, Role, write_pid
-from rollout.service.up.prepare import make_folders, prepare
+from rollout.service.up.prepare import make_folders, make_room, prepare
+from rollout.service.up.pulse import healthy
 from rollout.service.up.ready import as_json, as_words, missing, places
 from rollout.service.up.role import commands
 from rollout.service.up.supervisor import Supervisor
@@ -36,6 +38,8 @@ def run_up(settings: Settings, *, json_output: bool, roles: Mapping[str, Sequenc
         SurroundingsError: a port is taken, no engine can be had, or a process does not start.
     """
     make_folders(settings.data)
+    if make_room(settings):
+        _say("the disk is full: nothing goes forward until it has room; halt, pause, roll back and freeze work")
     previous = {number: signal.signal(number, signal.default_int_handler) for number in (signal.SIGINT, signal.SIGTERM)}
     try:
         with _alone(settings.data), ExitStack() as held:
@@ -108,10 +112,17 @@ def _held(wanted: Endpoint, purpose: str, held: ExitStack) -> Endpoint:
 def _roles(settings: Settings, engine: Engine | None, lines: Mapping[str, Sequence[str]]) -> Sequence[Role]:
     """Return the table of children: the engine where it is ours, then one per role."""
     environ = {**os.environ, **settings.to_environment()}
-    roles = [Role(name, tethered(command), environ) for name, command in lines.items()]
+    doors = {"serve": settings.api, "gateway": settings.gateway, "worker": settings.worker}
+    turns = turn_files(settings.database)
+    roles = [
+        Role(name, tethered(line), environ, asks=healthy(doors[name]), turns=turns) for name, line in lines.items()
+    ]
     if engine is None:
         return roles
-    return [Role("temporal", engine.argv(), dict(os.environ), before=lambda: _before(engine)), *roles]
+    temporal = Role(
+        "temporal", engine.argv(), dict(os.environ), lambda: _before(engine), lambda: serving(engine.address)
+    )
+    return [temporal, *roles]
 
 
 def _before(engine: Engine) -> None:

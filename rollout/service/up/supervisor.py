@@ -1,7 +1,8 @@
 """The supervisor: keeps the children running, notices when the service is ready, ends them in order.
 
-One thread and one loop. A child that dies is started again on the same port; while the service has
-never been ready, one that dies again and again is an error to show, not a loop to sit in.
+One thread and one loop. A child that dies is started again on the same port, and one that was stopped or is silent
+is ended first (pulse.py). While the service has never been ready, one that dies again and again is an error to show,
+not a loop to sit in.
 """
 
 import signal
@@ -62,10 +63,12 @@ class Supervisor:
             self._stop.wait(SECONDS_BETWEEN_LOOKS)
 
     def _tend(self, child: Child, was_ready: bool) -> None:
-        code = child.tend(time.monotonic())
-        if code is None:
+        if (why := child.kill_if_lost()) is not None:
+            self._say(f"{child.role.name} makes no progress, {why}: it is ended, since others may wait for its locks")
+        ended = child.tend(time.monotonic())
+        if ended is None:
             return
-        self._say(f"{child.role.name} ended ({_ending(code)}) and is started again; its log: {child.log}")
+        self._say(f"{child.role.name} {ended} and is started again; its log: {child.log}")
         if not was_ready and child.deaths >= DEATHS_BEFORE_READY:
             raise SurroundingsError(f"{child.role.name} does not start:\n{child.last_words()}", slug="role-start")
 
@@ -82,8 +85,3 @@ class Supervisor:
 
     def _signalled(self, _number: int, _frame: FrameType | None) -> None:
         self._stop.set()
-
-
-def _ending(code: int) -> str:
-    """Say how a process ended: an exit code, or the signal that ended it."""
-    return f"exit code {code}" if code >= 0 else signal.Signals(-code).name
