@@ -1,11 +1,13 @@
-"""Decision: verdict x state → next step, as tables. A move that is not in a table is illegal.
+"""Decision: state x step → state, as tables. A move that is not in a table is illegal.
 
 Stopping wins every race: from any open state a stop is one guarded change, and nothing leads from a stopped
-state back to forward movement. `halted` leads only to `rolling-back`.
+state back to forward movement. `halted` leads only to `rolling-back`. Every change of a stored state is one of these
+moves (`operation/transition.py` makes them); docs/states.md is drawn from here.
 """
 
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from enum import StrEnum
+from typing import Final, TypeVar
 
 from rollout.errors import ConflictError
 
@@ -40,9 +42,12 @@ class Step(StrEnum):
     COMPLETE = "complete"
 
 
-FORWARD = (State.AWAITING_APPROVAL, State.RUNNING, State.PAUSED, State.HELD)
+BEGINS: Final = State.RUNNING
+FORWARD: Final = (State.AWAITING_APPROVAL, State.RUNNING, State.PAUSED, State.HELD)
+OPEN: Final = (*FORWARD, State.ROLLING_BACK)  # a product has one of these at most
+ENDED: Final = (State.HALTED, State.REJECTED, State.ROLLED_BACK)  # over at once; a completed one when its watch ends
 
-MOVES: dict[tuple[State, Step], State] = {
+MOVES: Final[Mapping[tuple[State, Step], State]] = {
     (State.RUNNING, Step.PAUSE): State.PAUSED,
     (State.RUNNING, Step.HOLD): State.HELD,
     (State.RUNNING, Step.ASK): State.AWAITING_APPROVAL,
@@ -64,7 +69,7 @@ MOVES: dict[tuple[State, Step], State] = {
 }
 
 # Asking for what is already so is answered 200 and changes nothing.
-DONE: frozenset[tuple[State, Step]] = frozenset(
+DONE: Final = frozenset(
     {
         (State.PAUSED, Step.PAUSE),
         (State.HALTED, Step.HALT),
@@ -94,25 +99,81 @@ class RingState(StrEnum):
     HALTED = "halted"
 
 
-# Where a ring may come from. Baking never goes back: later comers do not reset it.
-RING_FROM: dict[RingState, tuple[RingState, ...]] = {
-    RingState.ADMITTING: (RingState.WAITING,),
-    RingState.BAKING: (RingState.ADMITTING, RingState.AWAITING_APPROVAL),
-    RingState.AWAITING_APPROVAL: (RingState.BAKING,),
-    RingState.PROMOTED: (RingState.BAKING, RingState.AWAITING_APPROVAL),
-    RingState.HALTED: (RingState.WAITING, RingState.ADMITTING, RingState.BAKING, RingState.AWAITING_APPROVAL),
+class RingStep(StrEnum):
+    """What moves a ring."""
+
+    OPEN = "open"
+    BAKE = "bake"  # wholly admitted
+    ASK = "ask"
+    PROMOTE = "promote"  # no approval guards it
+    APPROVE = "approve"
+    ASK_AGAIN = "ask-again"  # its rollout was resumed: an approval would be for other evidence
+    STOP = "stop"
+
+
+# A ring without a host that may adopt is `promoted` from the start. Baking never goes back to admitting: later comers
+# do not reset it.
+RING_BEGINS: Final = RingState.WAITING
+RING_MOVES: Final[Mapping[tuple[RingState, RingStep], RingState]] = {
+    (RingState.WAITING, RingStep.OPEN): RingState.ADMITTING,
+    (RingState.ADMITTING, RingStep.BAKE): RingState.BAKING,
+    (RingState.BAKING, RingStep.ASK): RingState.AWAITING_APPROVAL,
+    (RingState.BAKING, RingStep.PROMOTE): RingState.PROMOTED,
+    (RingState.AWAITING_APPROVAL, RingStep.APPROVE): RingState.PROMOTED,
+    (RingState.AWAITING_APPROVAL, RingStep.ASK_AGAIN): RingState.BAKING,
+    **{
+        (state, RingStep.STOP): RingState.HALTED
+        for state in (RingState.WAITING, RingState.ADMITTING, RingState.BAKING, RingState.AWAITING_APPROVAL)
+    },
 }
+BEGUN: Final = (RingState.ADMITTING, RingState.BAKING, RingState.AWAITING_APPROVAL, RingState.PROMOTED)
+
+# What a step does to rings, in its own transaction: to every ring, or (ONE) to the one that it is about.
+ALL_RINGS: Final[Mapping[Step, RingStep]] = dict.fromkeys(
+    (Step.HALT, Step.REJECT, Step.TRIP, Step.ROLL_BACK), RingStep.STOP
+)
+ONE_RING: Final[Mapping[Step, RingStep]] = {
+    Step.ASK: RingStep.ASK,
+    Step.APPROVE: RingStep.APPROVE,
+    Step.RESUME: RingStep.ASK_AGAIN,
+}
+
+S = TypeVar("S", State, RingState)
+T = TypeVar("T", Step, RingStep)
 
 
 def sources(step: Step) -> Collection[State]:
     """The states from which a step may be taken: the guard of its UPDATE."""
-    return tuple(state for state, taken in MOVES if taken is step)
+    return _sources(MOVES, step)
 
 
 def target(step: Step) -> State:
     """Where a step leads; every step leads to one state."""
-    (found,) = {to for (_, taken), to in MOVES.items() if taken is step}
+    return _target(MOVES, step)
+
+
+def ring_sources(step: RingStep) -> Collection[RingState]:
+    """The states from which a ring may take a step."""
+    return _sources(RING_MOVES, step)
+
+
+def ring_target(step: RingStep) -> RingState:
+    """Where a ring's step leads."""
+    return _target(RING_MOVES, step)
+
+
+def _sources(moves: Mapping[tuple[S, T], S], step: T) -> Collection[S]:
+    return tuple(state for state, taken in moves if taken is step)
+
+
+def _target(moves: Mapping[tuple[S, T], S], step: T) -> S:
+    (found,) = {to for (_, taken), to in moves.items() if taken is step}
     return found
+
+
+def allows(state: str, step: Step) -> bool:
+    """Whether a rollout in this state may take the step."""
+    return (State(state), step) in MOVES
 
 
 def already(state: str, step: Step) -> bool:

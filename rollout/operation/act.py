@@ -8,9 +8,10 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal, Self
 
-from rollout.decision import RingState, State, Step, refuse, sources, target
+from rollout.decision import RingState, State, Step, allows, refuse
 from rollout.errors import Problem
 from rollout.operation.stop import acted
+from rollout.operation.transition import take
 from rollout.ports.person import Vote
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ports.store import Transaction
@@ -94,7 +95,7 @@ def refusal(tx: Transaction, record: RolloutRecord, rings: Sequence[RingRecord],
     if tx.rollouts.frozen() is not None:
         return _no(409, "frozen", "everything is frozen; `rollout unfreeze` comes first")
     step = ASKABLE[act.kind]
-    if State(record.state) not in sources(step):
+    if not allows(record.state, step):
         return _no(409, "wrong-state", refuse(record.id, record.state, step).detail)
     if act.kind == "approve" and (waiting := waiting_ring(rings)) != act.ring:
         return _no(409, "not-waiting", f"ring {act.ring} waits for no approval; {waiting or 'no ring'} does")
@@ -189,14 +190,10 @@ def _changed(tx: Transaction, record: RolloutRecord, act: Act) -> Outcome | None
 
 def _go(tx: Transaction, record: RolloutRecord, act: Act, ring: str) -> None:
     """Do what enough people agreed to, at this very evidence."""
-    step = ASKABLE[act.kind]
-    tx.rollouts.move(record.id, target(step), sources(step))
+    take(tx, record.id, ASKABLE[act.kind], ring=ring)
     if act.kind == "approve":
-        tx.rollouts.move_ring(record.id, ring, RingState.PROMOTED, (RingState.AWAITING_APPROVAL,))
         tx.people.record("ring.promoted", rollout=record.id, person=act.person, detail={"ring": ring})
         return
-    # a ring that had asked before the pause asks again: its approval was for other evidence
-    tx.rollouts.move_ring(record.id, ring, RingState.BAKING, (RingState.AWAITING_APPROVAL,))
     tx.people.record("act.resume", rollout=record.id, person=act.person, detail={"reason": act.reason})
     acted(tx, "resume", act.person, record.id)
 

@@ -10,9 +10,10 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 
 from rollout.admission import JUDGEMENT_LIMIT_SECONDS, SEEING
-from rollout.decision import FORWARD, RING_FROM, RingState, State, Step, sources, target
+from rollout.decision import FORWARD, RingState, RingStep, State, Step
 from rollout.operation.freshness import Freshness
 from rollout.operation.hours import in_hours
+from rollout.operation.transition import take, take_ring
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ports.store import Transaction
 
@@ -76,7 +77,7 @@ def next_move(tx: Transaction, rollout: str, eyes: Eyes) -> Move:
 def open_ring(tx: Transaction, rollout: str, ring: str, eyes: Eyes) -> bool:
     """Begin a ring's admission; whether it is open now."""
     if next_move(tx, rollout, eyes) == Move(Next.OPEN, ring):
-        tx.rollouts.move_ring(rollout, ring, RingState.ADMITTING, RING_FROM[RingState.ADMITTING])
+        take_ring(tx, rollout, ring, RingStep.OPEN)
         tx.people.record("ring.opened", rollout=rollout, detail={"ring": ring})
     return any(one.name == ring and one.state != RingState.WAITING for one in tx.rollouts.rings(rollout))
 
@@ -88,10 +89,8 @@ def promote(tx: Transaction, rollout: str, ring: str, eyes: Eyes) -> bool:
         return False
     asks = record.policy.ring(ring).approval is not None
     to = RingState.AWAITING_APPROVAL if asks else RingState.PROMOTED
-    if not tx.rollouts.move_ring(rollout, ring, to, RING_FROM[to]):
+    if not (take(tx, rollout, Step.ASK, ring=ring) if asks else take_ring(tx, rollout, ring, RingStep.PROMOTE)):
         return False
-    if asks:
-        tx.rollouts.move(rollout, target(Step.ASK), sources(Step.ASK))
     tx.people.record(f"ring.{to}", rollout=rollout, detail={"ring": ring})
     return True
 
@@ -101,7 +100,7 @@ def complete(tx: Transaction, rollout: str, eyes: Eyes) -> bool:
     if next_move(tx, rollout, eyes).next is not Next.COMPLETE:
         return False
     tx.people.record("rollout.completed", rollout=rollout)
-    return tx.rollouts.move(rollout, target(Step.COMPLETE), sources(Step.COMPLETE))
+    return take(tx, rollout, Step.COMPLETE)
 
 
 def _opening(tx: Transaction, record: RolloutRecord, ring: RingRecord) -> Move:

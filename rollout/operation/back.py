@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from rollout.admission import LONGEST_VALIDITY_SECONDS
-from rollout.decision import RingState, State, Step, sources, target
+from rollout.decision import RingState, State, Step
+from rollout.operation.transition import take
 from rollout.ports.adoption import Adoption, Returning
 from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Transaction
@@ -64,7 +65,7 @@ def finish(tx: Transaction, rollout: str) -> bool:
         return True
     way = survey(tx, rollout)
     mark(tx, way.arrived)
-    if not way.done or not tx.rollouts.move(rollout, target(Step.FINISH), sources(Step.FINISH)):
+    if not way.done or not take(tx, rollout, Step.FINISH):
         return False
     left = {"back": way.back, "dark": way.dark, "asleep": way.asleep, "without_baseline": way.without_baseline}
     tx.people.record("rollout.rolled-back", rollout=rollout, detail=left)

@@ -3,13 +3,13 @@
 A halt comes first and is never delayed by anything else. Every change is one guarded update.
 """
 
-from rollout.decision import MOVES, RING_FROM, RingState, State, Step, sources, target
+from rollout.decision import ENDED, RingState, RingStep, State, Step, allows
 from rollout.judge import Judgement
+from rollout.operation.transition import take, take_ring
 from rollout.operation.watching import Watched
 from rollout.ports.store import Transaction
 
 LEVELS = (5.0, 20.0, 100.0)  # crossings of E-bar that change what an approver reads
-ENDED = (State.HALTED, State.REJECTED, State.ROLLED_BACK)
 
 
 def consequences(tx: Transaction, watched: Watched) -> bool:
@@ -20,7 +20,7 @@ def consequences(tx: Transaction, watched: Watched) -> bool:
     if judged.halt is not None:
         stop(tx, watched, judged.halt.sentence)
     elif judged.pause is not None:
-        _move(tx, watched, Step.PAUSE, judged.pause.sentence)
+        _take(tx, watched, Step.PAUSE, judged.pause.sentence)
     else:
         _pace(tx, watched, judged)
     return _still_judged(tx, watched)
@@ -29,18 +29,13 @@ def consequences(tx: Transaction, watched: Watched) -> bool:
 def stop(tx: Transaction, watched: Watched, sentence: str) -> None:
     """The judge's own stop: rolling back at once where the policy says so, else halted."""
     step = Step.TRIP if watched.record.policy.on_unhealthy == "rollback" else Step.HALT
-    if _move(tx, watched, step, sentence):
-        for ring in tx.rollouts.rings(watched.record.id):
-            tx.rollouts.move_ring(watched.record.id, ring.name, RingState.HALTED, RING_FROM[RingState.HALTED])
+    _take(tx, watched, step, sentence)
 
 
-def _move(tx: Transaction, watched: Watched, step: Step, sentence: str) -> bool:
-    if (State(watched.record.state), step) not in MOVES:
-        return False
-    moved = tx.rollouts.move(watched.record.id, target(step), sources(step), stop_reason=sentence)
-    if moved:
+def _take(tx: Transaction, watched: Watched, step: Step, sentence: str) -> None:
+    """Take the judge's step, where the state allows it."""
+    if allows(watched.record.state, step) and take(tx, watched.record.id, step, why=sentence):
         tx.people.record(f"judge.{step}", rollout=watched.record.id, detail={"sentence": sentence})
-    return moved
 
 
 def _revise(tx: Transaction, watched: Watched, judged: Judgement) -> None:
@@ -62,11 +57,11 @@ def _pace(tx: Transaction, watched: Watched, judged: Judgement) -> None:
     """Ring and rollout states that follow from time and counts alone."""
     record, last = watched.record, watched.last_tick
     if record.state == State.RUNNING and last is not None and last.admitted:
-        tx.rollouts.move_ring(record.id, last.ring, RingState.BAKING, (RingState.ADMITTING,))
+        take_ring(tx, record.id, last.ring, RingStep.BAKE)
     if judged.exceeded_max_bake and record.state == State.RUNNING and not judged.promotable and _bakes(tx, watched):
-        _move(tx, watched, Step.HOLD, f"maximum bake passed without promotion; {judged.sentence}")
+        _take(tx, watched, Step.HOLD, f"maximum bake passed without promotion; {judged.sentence}")
     if record.state == State.AWAITING_APPROVAL and _unanswered(tx, watched):
-        _move(tx, watched, Step.HOLD, "nobody approved within the policy's timeout")
+        _take(tx, watched, Step.HOLD, "nobody approved within the policy's timeout")
 
 
 def _bakes(tx: Transaction, watched: Watched) -> bool:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from rollout.decision import FORWARD, RingState, State
+from rollout.decision import BEGUN, FORWARD, State
 from rollout.directive.facts import Target, split
 from rollout.directive.refusal import RefusedError
 from rollout.errors import NotFoundError
@@ -28,8 +28,6 @@ IMAGE = "image"
 NORMAL_LEASE = timedelta(minutes=10)
 LEASES = (timedelta(seconds=5), timedelta(minutes=30))
 IMAGE_RENEW_SECONDS = 30 * 86_400.0  # a third of the 90 days that its timestamp lives
-
-BEGUN = (RingState.ADMITTING, RingState.BAKING, RingState.AWAITING_APPROVAL, RingState.PROMOTED)
 
 log = logging.getLogger(__name__)
 

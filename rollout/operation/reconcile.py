@@ -8,7 +8,7 @@ import asyncio
 import logging
 from dataclasses import dataclass, field
 
-from rollout.decision import FORWARD, State
+from rollout.decision import OPEN, State
 from rollout.errors import RolloutError, UnreachableError
 from rollout.ports.clock import Clock
 from rollout.ports.rollout import RolloutRecord
@@ -76,7 +76,7 @@ class Reconciler:
     async def _start(self, record: RolloutRecord) -> bool:
         """Run what the state asks for; False where the one that runs works for another rollout."""
         start = self.workflows.start_back if record.state == State.ROLLING_BACK else self.workflows.start_forward
-        if record.state not in (*FORWARD, State.ROLLING_BACK):
+        if record.state not in OPEN:
             return True
         self.starts += 1
         if await start(record.id, record.product):

@@ -10,7 +10,7 @@ from datetime import UTC, datetime, timedelta
 from functools import partial
 
 from policies.digest import digest
-from rollout.decision import RingState, State
+from rollout.decision import BEGINS, RING_BEGINS, RingState
 from rollout.errors import ConflictError, InvalidError, Problem
 from rollout.operation.draft import Draft, Wish, draft, hindrances, watched
 from rollout.operation.newcomer import enlist
@@ -85,7 +85,7 @@ def _record(found: Draft, identity: str, at: float) -> RolloutRecord:
         counter=wish.counter,
         policy=found.policy,
         policy_digest=digest(found.policy),
-        state=State.RUNNING,
+        state=BEGINS,
         state_since=at,
         over=False,
         started_by=wish.person,
@@ -132,7 +132,7 @@ def _rings(found: Draft, identity: str, at: float) -> list[RingRecord]:
             rollout=identity,
             position=position,
             name=ring.name,
-            state=RingState.WAITING if ring.eligible else RingState.PROMOTED,
+            state=RING_BEGINS if ring.eligible else RingState.PROMOTED,
             state_since=at,
             hosts=ring.hosts if ring.eligible else 0,
             held_out=found.plan.held_out if ring.name == last else 0,

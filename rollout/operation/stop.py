@@ -4,13 +4,12 @@ Nothing but the store is asked. Each is one guarded update, so that a stop wins 
 nothing. Every act is audited, and is an event too, so that the watch folds it as evidence.
 """
 
-from rollout.decision import RING_FROM, RingState, State, Step, already, refuse, sources, target
+from rollout.decision import State, Step, already, refuse
 from rollout.errors import ConflictError, NotFoundError
 from rollout.event import EventKind
+from rollout.operation.transition import take
 from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Transaction
-
-ENDING = frozenset({Step.HALT, Step.REJECT, Step.ROLL_BACK})  # rings go no further
 
 
 def find(tx: Transaction, name: str) -> RolloutRecord:
@@ -73,11 +72,8 @@ def _stop(tx: Transaction, record: RolloutRecord, step: Step, person: str, reaso
     if already(record.state, step):
         return record
     why = f"by {person}" + (f": {reason}" if reason else "")
-    if not tx.rollouts.move(record.id, target(step), sources(step), stop_reason=why):
+    if not take(tx, record.id, step, why=why):
         raise refuse(record.id, record.state, step)
-    if step in ENDING:
-        for ring in tx.rollouts.rings(record.id):
-            tx.rollouts.move_ring(record.id, ring.name, RingState.HALTED, RING_FROM[RingState.HALTED])
     tx.people.record(f"act.{step}", rollout=record.id, person=person, detail={"reason": reason, "from": record.state})
     if step is not Step.ROLL_BACK:
         acted(tx, step, person, record.id)

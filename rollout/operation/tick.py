@@ -9,6 +9,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from rollout.decision import BEGUN, RingState
 from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
 from rollout.operation.consequence import consequences
@@ -223,7 +224,7 @@ def _counts(row: TickRow) -> tuple[object, ...]:
 def current_ring(tx: Transaction, watched: Watched) -> str:
     """The ring in hand: the last one that admits or bakes, else the one of the last tick, else the first with hosts."""
     rings = tx.rollouts.rings(watched.record.id)
-    begun = [ring.name for ring in rings if ring.state in {"admitting", "baking", "awaiting-approval"}]
+    begun = [ring.name for ring in rings if ring.state in BEGUN and ring.state != RingState.PROMOTED]
     if begun:
         return begun[-1]
     if watched.last_tick is not None:

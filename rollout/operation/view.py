@@ -9,14 +9,13 @@ from datetime import UTC, datetime
 from typing import Any
 
 from policies.duration import format_duration
-from rollout.decision import FORWARD, RingState, State
+from rollout.decision import BEGUN, FORWARD, State
 from rollout.operation.act import APPROVER, TO_UNFREEZE, current_ring, unfreeze_votes, votes, waiting_ring
 from rollout.ports.judging import StoredJudgement
 from rollout.ports.person import AuditRow
 from rollout.ports.rollout import Freeze, RingRecord, RolloutRecord, Tally
 from rollout.ports.store import Transaction
 
-BEGUN = frozenset({RingState.ADMITTING, RingState.BAKING, RingState.AWAITING_APPROVAL, RingState.PROMOTED})
 STOPPED: Mapping[str, str] = {
     State.PAUSED: "Paused",
     State.HELD: "Held",

@@ -6,9 +6,6 @@ from typing import Protocol
 
 from policies.document import Policy
 
-OPEN = frozenset({"awaiting-approval", "running", "paused", "held", "rolling-back"})
-FORWARD = frozenset({"awaiting-approval", "running", "paused", "held"})
-
 
 @dataclass(frozen=True, slots=True)
 class RolloutRecord:
@@ -93,7 +90,7 @@ class Rollouts(Protocol):
         ...
 
     def opened(self, product: str | None = None) -> Sequence[RolloutRecord]:
-        """Those in an open state (OPEN), oldest first."""
+        """Those in an open state (decision.OPEN), oldest first."""
         ...
 
     def create(self, record: RolloutRecord, rings: Sequence[RingRecord]) -> None:

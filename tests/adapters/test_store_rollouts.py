@@ -9,11 +9,12 @@ from policies.profiles import profile
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.store.migrate import migrate, open_store
 from rollout.audit import first_broken
+from rollout.decision import OPEN
 from rollout.errors import ConflictError
 from rollout.ports.person import TokenRecord, Vote
 from rollout.ports.publication import RepositoryRecord
 from rollout.ports.release import PolicyRecord, ReleaseRecord
-from rollout.ports.rollout import OPEN, Member, RingRecord, RolloutRecord
+from rollout.ports.rollout import Member, RingRecord, RolloutRecord
 
 POLICY = profile("demo")
 

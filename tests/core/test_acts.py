@@ -10,9 +10,10 @@ from policies.digest import digest
 from policies.load import load
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.store.migrate import migrate, open_store
-from rollout.decision import RING_FROM, Step, sources, target
+from rollout.decision import RingStep, Step
 from rollout.errors import ConflictError
 from rollout.operation import act, stop
+from rollout.operation.transition import take, take_ring
 from rollout.ports.judging import StoredJudgement
 from rollout.ports.person import TokenRecord
 from rollout.ports.rollout import RingRecord, RolloutRecord
@@ -47,9 +48,9 @@ def begin(tx):
     record = RolloutRecord(identity, number, f"p{number}", 8, POLICY, digest(POLICY), *told)
     rings = [RingRecord(identity, i, ring.name, "waiting", 1.0, 50, 0, None) for i, ring in enumerate(POLICY.rings)]
     tx.rollouts.create(record, rings)
-    for state in ("admitting", "baking", "awaiting-approval"):
-        tx.rollouts.move_ring(identity, "canary", state, RING_FROM[state])
-    tx.rollouts.move(identity, target(Step.ASK), sources(Step.ASK))
+    for step in (RingStep.OPEN, RingStep.BAKE):
+        assert take_ring(tx, identity, "canary", step)
+    assert take(tx, identity, Step.ASK, ring="canary")
     told = {"sentence": "All is well.", "ring": "canary"}
     tx.judging.save(StoredJudgement(identity, 1, 1.0, 0, 0, 0, "healthy", 5, {}, True, told))
     return identity

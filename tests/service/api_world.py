@@ -15,9 +15,10 @@ from rollout.adapters.settings import Settings
 from rollout.adapters.store.migrate import open_store
 from rollout.adapters.store.schema import metadata
 from rollout.adapters.token import TokenKey
-from rollout.decision import RING_FROM, Step, sources, target
+from rollout.decision import RingStep, Step
 from rollout.errors import UnreachableError
 from rollout.operation.act import Act, consent
+from rollout.operation.transition import take, take_ring
 from rollout.plan import stratum_name
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord, Presence
@@ -158,9 +159,9 @@ class World:
         """Bring a rollout to its question, as the workflow would."""
 
         def work(tx):
-            for state in ("admitting", "baking", "awaiting-approval"):
-                tx.rollouts.move_ring(rollout, ring, state, RING_FROM[state])
-            tx.rollouts.move(rollout, target(Step.ASK), sources(Step.ASK))
+            for step in (RingStep.OPEN, RingStep.BAKE):
+                take_ring(tx, rollout, ring, step)
+            take(tx, rollout, Step.ASK, ring=ring)
 
         self.write(work)
         self.judge(rollout, ring=ring)

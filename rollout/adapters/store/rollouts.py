@@ -10,7 +10,8 @@ from sqlalchemy.engine import Row
 from policies.document import Policy
 from rollout.adapters.store.schema import freeze, member, ring, rollout
 from rollout.adapters.store.table import TableFamily
-from rollout.ports.rollout import OPEN, Freeze, Member, RingRecord, RolloutRecord
+from rollout.decision import OPEN
+from rollout.ports.rollout import Freeze, Member, RingRecord, RolloutRecord
 
 CHUNK = 2_000  # keys in one statement
 

@@ -13,7 +13,7 @@ from fastapi import APIRouter
 from starlette.requests import Request
 from starlette.responses import StreamingResponse
 
-from rollout.decision import State
+from rollout.decision import ENDED, State
 from rollout.operation import view
 from rollout.operation.stop import find
 from rollout.ports.person import AuditRow
@@ -25,7 +25,6 @@ router = APIRouter()
 POLL_SECONDS: Final = 0.25
 COMMENT_SECONDS: Final = 15.0
 ROWS_AT_ONCE: Final = 500
-ENDED: Final = frozenset({State.ROLLED_BACK, State.REJECTED, State.HALTED})
 
 
 @router.get("/rollouts/{name}/events")
