@@ -30,12 +30,16 @@ from rollout.telemetry import Beat, CrashReport
 
 T = TypeVar("T")
 PRODUCT, OLD, NEW = "edr", 1, 2
-DIGESTS = {OLD: "a" * 64, NEW: "b" * 64}
 ATTRIBUTES = {"os_build": 22631, "hardware": "m", "form": "laptop"}
 MANIFEST = {"hardware": ["*"], "os_builds": [0, 2**32 - 1], "rollback_to": None, "builds": []}
 STRATA = ("s0", "s1")
 R = "r1"
 STEP = 0.5
+
+
+def digest_of(counter: int) -> str:
+    """The digest of a release's package."""
+    return f"{counter:064x}"
 
 
 class HandClock:
@@ -82,7 +86,9 @@ class World:
     watch: Watch | None = None
     gateway: bool = True
     engine: bool = True
-    _names: Iterator[int] = field(default_factory=count)
+    name: str = R  # the rollout in hand
+    counter: int = NEW
+    names: Iterator[int] = field(default_factory=count)
 
     def write(self, work: Callable[[Transaction], T]) -> T:
         return self.store.write(work).result(10)
@@ -96,20 +102,20 @@ class World:
 
     @property
     def rollout(self) -> RolloutRecord:
-        found = self.read(lambda tx: tx.rollouts.get(R))
+        found = self.read(lambda tx: tx.rollouts.get(self.name))
         assert found is not None
         return found
 
     @property
     def judgement(self) -> StoredJudgement:
-        found = self.read(lambda tx: tx.judging.judgement(R))
+        found = self.read(lambda tx: tx.judging.judgement(self.name))
         assert found is not None
         return found
 
     @property
     def watched(self) -> Watched:
         assert self.watch is not None
-        return self.watch.owned[R]
+        return self.watch.owned[self.name]
 
     def adoption(self, host: int) -> Adoption | None:
         return next(iter(self.read(lambda tx: tx.adoptions.of_host(host))), None)
@@ -119,7 +125,7 @@ class World:
 
     def start_worker(self) -> None:
         """Another worker process; whoever was there before is dead, or stalled where the caller kept it."""
-        self.watch = Watch(self.store, self.clock, f"w{next(self._names)}", heartbeat=1.0)
+        self.watch = Watch(self.store, self.clock, f"w{next(self.names)}", heartbeat=1.0)
 
     def beat(self, hosts: Iterable[int], **change: Any) -> None:
         rows = [row for key in hosts if (row := self._beat(key, change)) is not None]
@@ -143,12 +149,13 @@ class World:
         self.bodies[host].sleeping = False
         self.beat([host])
 
-    def ask(self, hosts: Iterable[int]) -> list[admit.Answered]:
+    def ask(self, hosts: Iterable[int], version: int = 3) -> list[admit.Answered]:
+        sha256 = digest_of(self.counter)
         rows = [
-            admit.Row(admit.Question(body.name, PRODUCT, NEW, DIGESTS[NEW], str(body.boot), 3))
+            admit.Row(admit.Question(body.name, PRODUCT, self.counter, sha256, str(body.boot), version))
             for body in (self.bodies[key] for key in hosts)
         ]
-        names = self._names
+        names = self.names
         watching = Watching(self.fresh, self.clock.elapsed, lambda: f"a{next(names)}")
         answers = self.write(lambda tx: admit.admit(tx, rows, self.memory, watching))
         for row, answer in zip(rows, answers, strict=True):
@@ -160,12 +167,12 @@ class World:
     def apply(self, host: int) -> None:
         """It begins what it was let begin, and says so."""
         body = self.bodies[host]
-        body.running, body.phase = NEW, "applied"
+        body.running, body.phase = self.counter, "applied"
         self.beat([host])
 
     def crash(self, host: int) -> None:
         body = self.bodies[host]
-        report = CrashReport(body.name, f"x{next(self._names)}", "bugcheck", boot=str(body.boot))
+        report = CrashReport(body.name, f"x{next(self.names)}", "bugcheck", boot=str(body.boot))
         body.boot, body.booted = body.boot + 1, self.clock.boot
         self.write(lambda tx: crashed.crashes(tx, [crashed.Row(report)], self.memory))
 
@@ -173,9 +180,9 @@ class World:
         """What the gateway's lookout does."""
 
         def counters(tx: Transaction) -> dict[str, int]:
-            judged = tx.judging.judgement(R)
+            judged = tx.judging.judgement(self.name)
             found = {name: counter for name, (_, _, counter) in tx.beacons.all().items()}
-            return found | ({} if judged is None else {f"judgement/{R}": judged.counter})
+            return found | ({} if judged is None else {f"judgement/{self.name}": judged.counter})
 
         now = self.clock.elapsed()
         for name, counter in self.read(counters).items():
@@ -224,8 +231,10 @@ def _host(body: Body, at: float) -> HostRecord:
 
 def begin(tx: Transaction, hosts: Iterable[int], in_ring: int, policy: Policy) -> None:
     """Store what a start and the first publication would have stored."""
-    for counter, digest in DIGESTS.items():
-        tx.releases.add(ReleaseRecord(PRODUCT, counter, digest, 1, "1", "content", 0, MANIFEST, {}, tx.at, "p"))
+    for counter in (OLD, NEW):
+        tx.releases.add(
+            ReleaseRecord(PRODUCT, counter, digest_of(counter), 1, "1", "content", 0, MANIFEST, {}, tx.at, "p")
+        )
     tx.publications.add_ring_map(RingMap(PRODUCT, 1, "salt", ((policy.rings[0].name, 0, POINTS),), {}))
     names = [ring.name for ring in policy.rings]
     rollout = RolloutRecord(
@@ -244,5 +253,5 @@ def begin(tx: Transaction, hosts: Iterable[int], in_ring: int, policy: Policy) -
     tx.rollouts.enlist(R, members)
     enlist(tx, rollout, [], {})
     custom = {"rollout": R, "action": "install", "exposure_bp": 10_000, "salt": "x"}
-    path = f"{PRODUCT}/{NEW}/{DIGESTS[NEW]}.zip"
+    path = f"{PRODUCT}/{NEW}/{digest_of(NEW)}.zip"
     tx.publications.publish(RepositoryRecord(f"director/{names[0]}", 1, {}, tx.at, {}, {path: custom}), {}, 0)

@@ -100,26 +100,31 @@ class Store:
     def _serve(self) -> None:
         again: Piece | None = None
         while (piece := again or self._queue.get()) is not None:
-            done: list[tuple[Piece, Any]] = []
-            again = None
-            try:
-                with self._turnstile, self._writer_engine.connect() as connection:
-                    room = self._reserve.has_room()
-                    self._reserve.restore()
-                    ended = self._commit(connection, piece, done, room)
-            except Exception as error:  # noqa: BLE001 - every caller must hear of it, whatever it was
-                cause = failed(error)
-                if isinstance(cause, BusyError) and not done and not self._closed:
-                    again = piece  # its turn has not come yet; the usher says when that is too late
-                else:
-                    _refuse(done, piece, cause)
-                ended = False
-            else:
-                self._commits += 1
-                for finished, answer in done:
-                    finished.resolve(answer)
+            ended, again = self._serve_from(piece)
             if ended:
                 return
+
+    def _serve_from(self, piece: Piece) -> tuple[bool, Piece | None]:
+        """One commit that begins with this piece; whether the queue's end was met, and the piece if its turn is to come.
+
+        Every caller hears of it.
+        """
+        done: list[tuple[Piece, Any]] = []
+        try:
+            with self._turnstile, self._writer_engine.connect() as connection:
+                room = self._reserve.has_room()
+                self._reserve.restore()
+                ended = self._commit(connection, piece, done, room)
+        except Exception as error:  # noqa: BLE001 - every caller must hear of it, whatever it was
+            cause = failed(error)
+            if isinstance(cause, BusyError) and not done and not self._closed:
+                return False, piece  # the usher says when that is too late
+            _refuse(done, piece, cause)
+            return False, None
+        self._commits += 1
+        for finished, answer in done:
+            finished.resolve(answer)
+        return ended, None
 
     def _commit(self, connection: Connection, first: Piece, done: list[tuple[Piece, Any]], room: bool) -> bool:
         """Run pieces until the time is up or the queue is empty, then commit; whether the end was met."""

@@ -1,0 +1,342 @@
+"""The world of the model test: real operations over a real store, many rollouts one after another, no processes.
+
+Grown from the promise world: rollouts are started by `start`, go forward by the workflows' own activities, are
+published by real publishers with real keys; workers may stall and come back, and any transaction may be undone.
+"""
+
+import asyncio
+import atexit
+import shutil
+import sqlite3
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import Future
+from contextlib import closing, contextmanager, suppress
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from functools import cache, partial
+from pathlib import Path
+from tempfile import mkdtemp
+from typing import Any, TypeVar
+
+from policies.document import Policy
+from policies.load import load
+from rollout.adapters.store.core import Store, _Piece
+from rollout.adapters.store.migrate import migrate
+from rollout.adapters.trust.copies import FolderCopies
+from rollout.adapters.trust.development import ensure_development_keys
+from rollout.adapters.trust.signer import FolderSigner
+from rollout.errors import RolloutError, SurroundingsError
+from rollout.operation import advance
+from rollout.operation.admit import Answered, Granted
+from rollout.operation.draft import Wish
+from rollout.operation.publisher import Publisher
+from rollout.operation.start import start
+from rollout.operation.watch import Watch
+from rollout.ports.host import HostRecord
+from rollout.ports.person import TokenRecord
+from rollout.ports.release import ReleaseRecord
+from rollout.ports.store import Transaction
+from rollout.release.target import NO_POLICY, TargetFacts
+from tests.scenarios.model_log import TRIGGERS
+from tests.scenarios.promise_world import ATTRIBUTES, MANIFEST, OLD, PRODUCT, Body, HandClock, World, digest_of
+from workflows.activities import Forward
+from workflows.messages import Act, InRing, Outcome
+
+T = TypeVar("T")
+HOSTS = 48
+RELEASES = range(OLD, 13)
+PUBLISH_EVERY = 8
+GO = 60.0  # seconds for which a go is worth something
+TIME = 4.0  # seconds of one step of time: within every limit of freshness
+STARTER, APPROVERS, OTHERS = "bob", ("bob", "cat", "dan"), ("vic", "adm")
+APPROVAL = {"role": "approver", "persons": 2, "timeout": "5m"}
+
+
+def policy(on_unhealthy: str, *, asking: bool) -> Policy:
+    """Content at the speed of seconds, for 48 hosts: three rings, the first two guarded by people where `asking`."""
+    paces = {"first_batch": 5, "bake": {"min": "8s", "host_hours": 0, "max": "3m"}}
+    guarded = {"approval": APPROVAL} if asking else {}
+    rings = [
+        {"name": "canary", "size": {"hosts": 8}, "budget": 5, "promote": {"early_life": "50%"}, **paces, **guarded},
+        {"name": "early", "size": {"hosts": 10}, "budget": 5, "promote": {"early_life": "40%"}, **paces, **guarded},
+        {"name": "everyone", "size": {"rest": True}, "budget": 20, "promote": {"early_life": None}, **paces},
+    ]
+    return load(
+        {
+            "kind": "content",
+            "name": "model",
+            "heartbeat": "4s",
+            "confirm": {"uptime": "8s", "deadline": "60s"},
+            "judge": {"every": "2s"},
+            "coverage": {"at_least": "70%", "stale_after": "20s", "blind_limit": "30s"},
+            "watch": "60s",
+            "lease": "10m",
+            "on_unhealthy": on_unhealthy,
+            "rings": rings,
+        }
+    )
+
+
+class Here(Store):
+    """The store, its commits made by the caller's own thread: the same transactions, without a thread's wake-up each.
+
+    A model that takes hundreds of thousands of steps would otherwise wait for the scheduler most of its time.
+    """
+
+    def _serve(self) -> None:
+        """Nothing waits in the queue."""
+
+    def write(self, work: Callable[[Transaction], T]) -> "Future[T]":
+        future: Future[T] = Future()
+        self._serve_from(_Piece(work, future))
+        return future
+
+
+class Undoing:
+    """A worker's way to the store; its next `doomed` writes are done and undone, and their callers hear of it."""
+
+    def __init__(self, store: Store) -> None:
+        self._store, self.doomed = store, 0
+
+    def write(self, work: Callable[[Transaction], Any]) -> "Future[Any]":
+        if not self.doomed:
+            return self._store.write(work)
+        self.doomed -= 1
+        return self._store.write(partial(_undone, work=work))
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._store, name)
+
+
+def _undone(tx: Transaction, work: Callable[[Transaction], Any]) -> None:
+    work(tx)
+    raise SurroundingsError("the disk was full at the end of this transaction", slug="store")
+
+
+@dataclass(slots=True)
+class Worker:
+    """One worker process: a watch, a publisher, activities, each with eyes of its own."""
+
+    store: Undoing
+    watch: Watch
+    publisher: Publisher
+    forward: Forward
+
+    rounds: int = 0
+    standing: object = None
+
+    def judge(self) -> None:
+        """One turn of the watch; like the loop, an error costs a round and nothing else."""
+        self.rounds += 1
+        with suppress(RolloutError):
+            self.watch.round()
+
+    def publish(self, standing: object) -> None:
+        """One turn of the publisher, where states changed or nothing was looked at for a while."""
+        if standing == self.standing and self.rounds % PUBLISH_EVERY:
+            return
+        with suppress(RolloutError):
+            self.publisher.round()
+            self.standing = standing
+
+
+@dataclass
+class ModelWorld(World):
+    """`settle` is called after everything that was done, before time goes on: the moment to look at the store."""
+
+    folder: Path = Path()
+    settle: Callable[[], None] = lambda: None
+    standing: Callable[[], object] = lambda: None
+    worker: Worker | None = None
+    stalled: list[Worker] = field(default_factory=list)
+    seen_engine: float = float("-inf")  # when the engine's beacon last moved, on the world's own clock
+    proved: set[str] = field(default_factory=set)  # adoptions whose host truly ran the candidate for long enough
+    slept: set[str] = field(default_factory=set)  # adoptions whose host announced a sleep
+    release_of: dict[str, int] = field(default_factory=dict)  # by adoption
+    went: dict[int, float] = field(default_factory=dict)  # when a host was last told go, on the world's own clock
+    _first: dict[str, tuple[int, float]] = field(default_factory=dict)
+    _loop: asyncio.AbstractEventLoop = field(default_factory=asyncio.new_event_loop)
+
+    def start_worker(self) -> None:
+        """A new worker process; the one before is stalled, and may come back."""
+        if self.worker is not None:
+            self.stalled = [*self.stalled[-1:], self.worker]
+        self.worker = self._worker(f"w{next(self.names)}")
+
+    def _worker(self, owner: str) -> Worker:
+        store = Undoing(self.store)
+        watch = Watch(store, self.clock, owner, heartbeat=TIME)
+        publisher = Publisher(store, self.clock, house().signer, FolderCopies(self.folder), owner)
+        return Worker(store, watch, publisher, Forward(store, publisher, advance.Eyes(self.clock.elapsed)))
+
+    def start(self, counter: int, person: str, rules: Policy) -> bool:
+        """Start a rollout of a release; whether it was started. Hosts and watch turn to it."""
+        number = next(self.names)
+        wish = Wish(PRODUCT, counter, rules, "try", person, (f"map{number}", f"salt{number}"))
+        try:
+            self.name = start(self.store, wish)
+        except RolloutError:
+            return False
+        finally:
+            self.settle()
+        self.counter = counter
+        return True
+
+    def step(self, seconds: float = TIME, beating: Iterable[int] | None = None) -> None:
+        """Time goes on: who lives moves, then the worker, then the gateway looks."""
+        self.settle()
+        self.clock.move(seconds)
+        lively = [name for name, lives in (("gateway/g", self.gateway), ("engine", self.engine)) if lives]
+        self.write(lambda tx: [tx.beacons.move(name, "w") for name in lively])
+        if self.engine:
+            self.seen_engine = self.clock.boot
+        if beating is not None:
+            self.beat(beating)
+        self.work()
+        self.look()
+
+    def work(self, worker: Worker | None = None) -> None:
+        """The loops of a worker turn once."""
+        worker = worker or self.worker
+        if worker is not None:
+            worker.judge()
+            self.settle()
+            worker.publish(self.standing())
+        self.settle()
+
+    def awake(self) -> list[int]:
+        return [key for key, body in self.bodies.items() if not body.sleeping]
+
+    def _beat(self, key: int, change: dict[str, Any]) -> Any:
+        row, body = super()._beat(key, change), self.bodies[key]
+        if row is None or body.adoption is None:
+            return row
+        if row.beat.sleeping:
+            self.slept.add(body.adoption)
+        if body.phase == "applied" and body.running == self.release_of[body.adoption]:
+            boot, uptime = self._first.setdefault(body.adoption, (body.boot, row.beat.uptime))
+            if row.beat.uptime - (uptime if boot == body.boot else 0.0) >= 8.0:
+                self.proved.add(body.adoption)
+        return row
+
+    def ask(self, hosts: Iterable[int], version: int = 3) -> list[Answered]:
+        """Who is told go for the first time begins anew; a go is worth a minute."""
+        listed = list(hosts)
+        before = {key: self.bodies[key].adoption for key in listed}
+        answers = super().ask(listed, version)
+        for key, answer in zip(listed, answers, strict=True):
+            if isinstance(answer, Granted):
+                self.went[key] = self.clock.boot
+                if answer.adoption != before[key]:
+                    self.release_of[answer.adoption], self.bodies[key].phase = self.counter, "idle"
+        return answers
+
+    def load(self, hosts: Iterable[int]) -> list[int]:
+        """Those whose go still holds begin to run the candidate; their next beat says so."""
+        begun = []
+        for key in hosts:
+            body, fresh = self.bodies[key], self.clock.boot - self.went.get(key, float("-inf")) < GO
+            if fresh and not body.silent and self.release_of[body.adoption or ""] > body.running:
+                body.running, body.phase = self.release_of[body.adoption or ""], "applied"
+                begun.append(key)
+        return begun
+
+    def forward(self, by: Worker) -> None:
+        """One step of the forward workflow, by the activities of this worker: what is due, then doing it."""
+        with suppress(RolloutError):
+            due = self.store.read(lambda tx: advance.next_move(tx, self.name, by.forward.eyes))
+            step = InRing(self.name, due.ring)
+            act = {"open": by.forward.open_ring, "promote": by.forward.promote, "complete": by.forward.complete}
+            if due.next in act:
+                self._loop.run_until_complete(act[due.next](step))
+        self.settle()
+
+    def push(self, by: Worker, kind: str, ring: str) -> None:
+        """A workflow that believes something else: an activity run again, or late."""
+        act = {"open": by.forward.open_ring, "promote": by.forward.promote, "complete": by.forward.complete}[kind]
+        with suppress(RolloutError):
+            self._loop.run_until_complete(act(InRing(self.name, ring)))
+        self.settle()
+
+    def agree(self, by: Worker, act: Act) -> Outcome | None:
+        """A person's approve or resume through the worker; None where the store failed."""
+        with suppress(RolloutError):
+            return self._loop.run_until_complete(by.forward.act(act))
+        return None
+
+    def policy_of(self, rollout: str) -> Policy:
+        found = self.read(lambda tx: tx.rollouts.get(rollout))
+        assert found is not None
+        return found.policy
+
+    def close(self) -> None:
+        self._loop.close()
+
+
+@cache
+def house() -> "House":
+    """What the worlds of this process share."""
+    return House(Path(mkdtemp(prefix="rollout-model-")))
+
+
+class House:
+    """A migrated and furnished store with its log, and keys. Each world begins by putting the store back to that.
+
+    One open store serves all worlds of a process: opening another, with all its statements to be compiled anew,
+    would cost more than a world's steps do.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        atexit.register(shutil.rmtree, folder)
+        self.folder, self.clock = folder, HandClock()
+        migrate(f"sqlite:///{folder / 'store.db'}")
+        ensure_development_keys(folder / "keys")
+        self.signer = FolderSigner(folder / "keys")
+        self.store = Here(f"sqlite:///{folder / 'store.db'}", self.clock)
+        self.store.write(lambda tx: [tx.connection.exec_driver_sql(each) for each in TRIGGERS]).result()
+        self.store.write(furnish).result()
+        self._clean = sqlite3.connect(":memory:")
+        with closing(sqlite3.connect(folder / "store.db")) as standing:
+            standing.backup(self._clean)
+
+    def tidy(self) -> None:
+        """Put store, copies and clocks back to the beginning."""
+        with closing(sqlite3.connect(self.folder / "store.db")) as standing:
+            self._clean.backup(standing)
+        for copies in ("metadata", "targets"):
+            shutil.rmtree(self.folder / copies, ignore_errors=True)
+        self.clock.__init__()
+
+
+@contextmanager
+def model_world() -> Iterator[ModelWorld]:
+    """48 hosts that run release 1, people with their roles, twelve releases; nothing is rolled out yet."""
+    shared = house()
+    shared.tidy()
+    bodies = {key: Body(f"h-{key}") for key in range(1, HOSTS + 1)}
+    found = ModelWorld(shared.store, shared.clock, bodies, folder=shared.folder)
+    try:
+        found.beat(bodies)
+        found.start_worker()
+        yield found
+    finally:
+        found.close()
+
+
+def furnish(tx: Transaction) -> None:
+    """People, releases, hosts of two models."""
+    for person in (*APPROVERS, *OTHERS):
+        role = "approver" if person in APPROVERS else {"vic": "viewer", "adm": "admin"}[person]
+        tx.people.add_token(TokenRecord(person, person, role, person.encode(), None, tx.at, "adm", tx.at + 10**9))
+    at = datetime.fromtimestamp(tx.at, UTC)
+    for counter in RELEASES:
+        facts = TargetFacts(
+            PRODUCT, f"{counter}", counter, 0, "content", ("*",), (0, 2**32 - 1), False, NO_POLICY, None, {}, at
+        )
+        sha256, custom = digest_of(counter), facts.to_custom()
+        tx.releases.add(
+            ReleaseRecord(PRODUCT, counter, sha256, 9, str(counter), "content", 0, MANIFEST, custom, tx.at, "p")
+        )
+    for number in range(1, HOSTS + 1):
+        told = ATTRIBUTES | {"hardware": f"m{number % 2}"}
+        tx.hosts.enrol(HostRecord(0, f"h-{number}", "ed25519", b"k" * 32, told, f"laptop-22631-m{number % 2}", tx.at))
