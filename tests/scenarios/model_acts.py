@@ -4,8 +4,9 @@ from rollout.errors import ConflictError
 from rollout.operation import act as consent
 from rollout.operation import stop
 from tests.scenarios.model_audit import Auditor
+from tests.scenarios.model_house import APPROVERS
 from tests.scenarios.model_promises import LEAVES, OPEN, STOPS, held
-from tests.scenarios.model_world import APPROVERS, ModelWorld, Worker
+from tests.scenarios.model_world import ModelWorld, Worker
 from workflows.messages import Act
 
 HOW = {"halt": stop.halt, "reject": stop.reject, "pause": stop.pause, "rollback": stop.roll_back}

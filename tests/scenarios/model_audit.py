@@ -3,6 +3,7 @@
 import json
 from collections import Counter
 from collections.abc import Sequence
+from typing import Any
 
 from rollout.decision import MOVES, RING_MOVES
 from rollout.evidence.rows import Header, parse
@@ -19,7 +20,6 @@ from tests.scenarios.model_promises import (
     FIRST_BATCH,
     FRESH,
     GOING,
-    LIMITS,
     OPEN,
     PATIENCE,
     STOPPED,
@@ -124,7 +124,8 @@ class Auditor:
         held("P1 only health is promoted", judged == [("healthy", 1)], (entry, judged))
         held("P1 a ring is promoted by its own judgement", tick is not None and tick.ring == ring, entry)
         n, x = book.prefix()
-        safe = LIMITS[ring] is None or early_life(n, x) <= LIMITS[ring] + 1e-9
+        limit = self._rules(rollout, ring)["promote"]["early_life"]
+        safe = limit is None or early_life(n, x) <= limit + 1e-9
         held("P1 no promotion above the early-life limit", safe, (entry, n, x))
         baked = tick.clock - book.admitted.get(ring, float("inf"))
         held("P1 no promotion before minimum bake", baked >= BAKE, (entry, baked))
@@ -135,8 +136,11 @@ class Auditor:
             self._approved(entry)
 
     def asks(self, rollout: str, ring: str) -> bool:
+        return self._rules(rollout, ring)["approval"] is not None
+
+    def _rules(self, rollout: str, ring: str) -> dict[str, Any]:
         policy = json.loads(self.records.one("SELECT policy FROM rollout WHERE id = ?", rollout))
-        return any(each["name"] == ring and each["approval"] for each in policy["rings"])
+        return next(each for each in policy["rings"] if each["name"] == ring)
 
     def _approved(self, entry: Entry) -> None:
         held("P4 a guarded ring is promoted out of its question", entry.old == "awaiting-approval", entry)

@@ -16,7 +16,8 @@ from hypothesis.stateful import run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.scenarios.model_machine import DONE, FOUND, SEEN, Model
+from tests.scenarios.model_machine import Model
+from tests.scenarios.model_steps import DONE, FOUND, SEEN
 
 STEPS, WORLDS = 60, 60  # of one world; worlds of one seed at most
 

@@ -1,0 +1,86 @@
+"""The model's people and workflows: who starts, stops, agrees, and what moves a rollout on."""
+
+from functools import partial
+
+from hypothesis import strategies as st
+from hypothesis.stateful import rule
+
+from rollout.operation import back
+from tests.scenarios.model_steps import Steps, people, rings, seldom, starters, step, unhealthy
+
+
+class PeopleSteps(Steps):
+    """Rollouts, people, and the executor."""
+
+    @rule(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans())
+    @step("start")
+    def start(self, starter: str, then: str, asking: bool, lenient: bool) -> None:
+        if self.started < 12:
+            self._start(starter, then, asking=asking, lenient=lenient)
+
+    @rule(kind=st.sampled_from(["pause", "pause", "pause", "halt", "reject", "rollback"]), person=people, sure=seldom)
+    @step("stop")
+    def stop(self, kind: str, person: str, sure: bool) -> None:
+        """Stops that end a rollout are rarer, or nothing would ever be reached."""
+        if kind == "pause" or sure:
+            self.people.stop(kind, self.here.name, person)
+            self._try_all()
+
+    @rule(kind=st.sampled_from(["halt", "rollback", "reject"]), person=people, which=st.integers(0, 5))
+    @step("stop an older one")
+    def stop_an_older_one(self, kind: str, person: str, which: int) -> None:
+        older = [name for name in self.audit.states if name != self.here.name]
+        if older:
+            self.people.stop(kind, older[which % len(older)], person)
+
+    @rule(person=people, sure=seldom)
+    @step("freeze")
+    def freeze(self, person: str, sure: bool) -> None:
+        if sure:
+            self.people.freeze(person)
+            self._try_all()
+
+    @rule(person=people)
+    @step("unfreeze")
+    def unfreeze(self, person: str) -> None:
+        self.people.unfreeze(person)
+
+    @rule(first=people, second=people)
+    @step("unfreeze")
+    def two_unfreeze(self, first: str, second: str) -> None:
+        self.people.unfreeze(first)
+        self.people.unfreeze(second)
+
+    @rule(kind=st.sampled_from(["approve", "resume"]), person=people, ring=rings, old=st.sampled_from([0, 0, 0, 1, 3]))
+    @step("agree")
+    def agree(self, kind: str, person: str, ring: str, old: int) -> None:
+        self.people.agree(self.here.worker, kind, person, ring, old)
+
+    @rule(kind=st.sampled_from(["approve", "resume"]), first=people, second=people, late=seldom)
+    @step("agree")
+    def two_agree(self, kind: str, first: str, second: str, late: bool) -> None:
+        """One after the other, perhaps more than an hour later; of the ring that waits."""
+        self.people.agree(self.here.worker, kind, first, self._waiting(), 0)
+        if late:
+            self.here.clock.wall += 4_000
+        self.people.agree(self.here.worker, kind, second, self._waiting(), 0)
+
+    @rule(stale=seldom)
+    @step("workflow")
+    def workflow(self, stale: bool) -> None:
+        self.here.forward(self._worker(stale))
+
+    @rule(kind=st.sampled_from(["open", "promote", "complete"]), ring=rings, stale=seldom)
+    @step("workflow out of turn")
+    def workflow_out_of_turn(self, kind: str, ring: str, stale: bool) -> None:
+        self.here.push(self._worker(stale), kind, ring)
+
+    @rule(moved=st.booleans())
+    @step("way back")
+    def way_back(self, moved: bool) -> None:
+        """Hosts that find a rollback directive follow it; then the rollback's workflow looks who is back."""
+        if moved:
+            self.here.beat(self._turn_back())
+        for name in self.audit.states:
+            self.here.write(partial(back.finish, rollout=name))
+            self.audit.look()
