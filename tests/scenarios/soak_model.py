@@ -9,49 +9,42 @@ import json
 import logging
 import sys
 import time
+import traceback
+from collections.abc import Callable
 from pathlib import Path
-
-from hypothesis import HealthCheck, Phase, seed, settings
-from hypothesis.stateful import run_state_machine_as_test
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from tests.scenarios.model_machine import Model
+from tests.scenarios.model_machine import run
 from tests.scenarios.model_steps import DONE, FOUND, SEEN
 
-STEPS, WORLDS = 60, 60  # of one world; worlds of one seed at most
+STEPS, WORLDS = 60, 20  # of one world; worlds of one seed at most
 
 
 def main() -> int:
     asked = _arguments()
+    told = soak(asked.steps, asked.seed, asked.minutes, print)
+    print(json.dumps(told, indent=1))
+    return 0 if told["violations"] == 0 else 1
+
+
+def soak(
+    steps: int, number: int, minutes: float | None = None, say: Callable[[str], object] = str
+) -> dict[str, object]:
+    """Run worlds of one seed after another until so many steps are done, or something is found; what was done."""
     logging.disable(logging.CRITICAL)
-    begun, number = time.monotonic(), asked.seed
-    while DONE.total() < asked.steps and (asked.minutes is None or time.monotonic() - begun < asked.minutes * 60):
+    begun = time.monotonic()
+    while DONE.total() < steps and (minutes is None or time.monotonic() - begun < 60 * minutes):
         try:
-            _some(number, min(WORLDS, -(-(asked.steps - DONE.total()) // STEPS)))
+            run(number, min(WORLDS, -(-(steps - DONE.total()) // STEPS)), STEPS)
         except BaseException:
-            print(json.dumps(_told(number, begun)), flush=True)
-            if not FOUND or not asked.brief:
+            if not FOUND:
                 raise
-            return 1
+            say(traceback.format_exc())
+            break
         number += 1
-        if not asked.brief:
-            print(f"{DONE.total()} steps, seed {number}, {time.monotonic() - begun:.0f} s", file=sys.stderr, flush=True)
-    print(json.dumps(_told(number, begun), indent=None if asked.brief else 1), flush=True)
-    return 0
-
-
-def _some(number: int, worlds: int) -> None:
-    """Some worlds, of this seed."""
-    chosen = settings(
-        max_examples=worlds,
-        stateful_step_count=STEPS,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    run_state_machine_as_test(seed(number)(Model), settings=chosen)
+        say(f"{DONE.total()} steps, {SEEN['rollouts']} rollouts, {SEEN['grants']} grants; seeds to {number}")
+    return _told(number, begun)
 
 
 def _told(number: int, begun: float) -> dict[str, object]:
@@ -73,7 +66,6 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--steps", type=int, default=200_000)
     parser.add_argument("--minutes", type=float, help="Stop after so long, whatever is done by then.")
     parser.add_argument("--seed", type=int, default=1)
-    parser.add_argument("--brief", action="store_true", help="One line of JSON, no trace.")
     return parser.parse_args()
 
 
