@@ -14,6 +14,12 @@ from tests.scenarios.promise_world import OLD
 class HostSteps(Steps):
     """What hosts do, alone and all together."""
 
+    @rule()
+    @step("the fleet goes on")
+    def a_moment(self) -> None:
+        """The simplest step, which hypothesis takes more often than others: so it leads somewhere."""
+        self._go_on(1)
+
     @rule(times=st.integers(1, 4))
     @step("the fleet goes on")
     def the_fleet_goes_on(self, times: int) -> None:
@@ -34,11 +40,36 @@ class HostSteps(Steps):
         if shortcut:  # one who started it, one vote twice: it must not do
             self.two_agree(kind="approve", first="cat", second="cat", late=False)
             self.two_agree(kind="approve", first="bob", second="cat", late=False)
+        self._go_well(times, late=shortcut)
+
+    @rule(
+        hosts=st.lists(one, min_size=1, max_size=3, unique=True),
+        how=st.sampled_from(["crash", "lag", "go dark"]),
+        after=st.integers(0, 4),
+        times=st.integers(4, 10),
+    )
+    @step("nearly well")
+    def all_goes_nearly_well(self, hosts: list[int], how: str, after: int, times: int) -> None:
+        """As above, but for a few that were let go: they crash, do not load, or fall silent when they proved well."""
+        self.come_back(late=False)
+        self.two_unfreeze(first="cat", second="dan")
+        self._go_on(1)
+        hosts = self._aim(hosts, aimed=True)
+        self.lagging = set(hosts) if how == "lag" else set()
+        self._go_on(after)
+        for host in hosts:
+            if how == "crash":
+                self.crash(host=host, aimed=False, again=False, hurry=False)
+            self.here.bodies[host].silent |= how == "go dark"
+        self._go_well(times)
+        self.lagging = set()
+
+    def _go_well(self, times: int, late: bool = False) -> None:
         for _ in range(times):
             self._go_on(1)
             for kind in ("approve", "resume"):
                 if self.audit.states[self.here.name] in LEAVES[kind]:
-                    if shortcut:
+                    if late:
                         self.two_agree(kind=kind, first="cat", second="dan", late=True)
                     self.two_agree(kind=kind, first="cat", second="dan", late=False)
 

@@ -52,7 +52,7 @@ def policy(on_unhealthy: str, *, asking: bool, lenient: bool) -> Policy:
             "kind": "content",
             "name": "model",
             "heartbeat": "4s",
-            "confirm": {"uptime": "8s", "deadline": "60s"},
+            "confirm": {"uptime": "8s", "overdue": "40s", "deadline": "60s"},
             "judge": {"every": "2s"},
             "coverage": {"at_least": "70%", "stale_after": "20s", "blind_limit": "30s"},
             "watch": "60s",

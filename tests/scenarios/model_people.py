@@ -18,7 +18,11 @@ class PeopleSteps(Steps):
         if self.started < 12:
             self._start(starter, then, asking=asking, lenient=lenient)
 
-    @rule(kind=st.sampled_from(["pause", "pause", "pause", "halt", "reject", "rollback"]), person=people, sure=seldom)
+    @rule(
+        kind=st.sampled_from(["pause", "pause", "pause", "halt", "reject", "rollback"]),
+        person=people,
+        sure=st.booleans(),
+    )
     @step("stop")
     def stop(self, kind: str, person: str, sure: bool) -> None:
         """Stops that end a rollout are rarer, or nothing would ever be reached."""
@@ -33,7 +37,7 @@ class PeopleSteps(Steps):
         if older:
             self.people.stop(kind, older[which % len(older)], person)
 
-    @rule(person=people, sure=seldom)
+    @rule(person=people, sure=st.booleans())
     @step("freeze")
     def freeze(self, person: str, sure: bool) -> None:
         if sure:

@@ -57,6 +57,7 @@ class Steps(RuleBasedStateMachine):
     """A world, its auditor, its people; and what several rules do."""
 
     busy = False
+    lagging: frozenset[int] | set[int] = frozenset()  # let go, and not yet loading
 
     @initialize(asking=st.booleans(), then=unhealthy, starter=starters, lenient=st.booleans())
     def begin(self, asking: bool, then: str, starter: str, lenient: bool) -> None:
@@ -98,7 +99,7 @@ class Steps(RuleBasedStateMachine):
         here.gateway = here.engine = True
         for _ in range(times):
             self._ask(self._candidates()[:12], old=False)
-            here.load(range(1, HOSTS + 1))
+            here.load(set(range(1, HOSTS + 1)) - self.lagging)
             here.step(TIME, here.awake())
             here.forward(here.worker)
 
