@@ -14,8 +14,9 @@ from typing import TypeVar
 
 from policies.document import Policy
 from policies.load import load
-from rollout.adapters.store.core import Store, _Piece
+from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate
+from rollout.adapters.store.piece import Piece
 from rollout.adapters.trust.development import ensure_development_keys
 from rollout.adapters.trust.signer import FolderSigner
 from rollout.ports.host import HostRecord
@@ -72,9 +73,11 @@ class Here(Store):
     def _serve(self) -> None:
         """Nothing waits in the queue."""
 
-    def write(self, work: Callable[[Transaction], T]) -> "Future[T]":
+    def write(self, work: Callable[[Transaction], T], *, stopping: bool = False) -> "Future[T]":
         future: Future[T] = Future()
-        self._serve_from(_Piece(work, future))
+        again: Piece | None = Piece(work, future, self._clock.elapsed(), stopping)
+        while again is not None:
+            _, again = self._serve_from(again)
         return future
 
 

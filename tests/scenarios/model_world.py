@@ -40,9 +40,9 @@ class Undoing:
     def __init__(self, store: Store) -> None:
         self._store, self.doomed = store, 0
 
-    def write(self, work: Callable[[Transaction], Any]) -> "Future[Any]":
+    def write(self, work: Callable[[Transaction], Any], *, stopping: bool = False) -> "Future[Any]":
         if not self.doomed:
-            return self._store.write(work)
+            return self._store.write(work, stopping=stopping)
         self.doomed -= 1
         return self._store.write(partial(undone, work=work))
 
