@@ -78,9 +78,10 @@ class People:
         self.audit.seen[f"{kind} {outcome.status}"] += 1
 
     def _voters(self, asked: Act, revision: int) -> int:
-        now = self.audit.records.one("SELECT at FROM store_clock")
-        statement = "SELECT count(DISTINCT person) FROM vote WHERE rollout = ? AND act = ? AND revision = ? AND at >= ?"
-        return int(self.audit.records.one(statement, asked.rollout, asked.kind, revision, now - HOUR))
+        now = self.here.clock.wall  # a vote from the future was cast while the clock was wrong
+        statement = "SELECT count(DISTINCT person) FROM vote WHERE rollout = ? AND act = ? AND revision = ?"
+            " AND at BETWEEN ? AND ?"
+        return int(self.audit.records.one(statement, asked.rollout, asked.kind, revision, now - HOUR, now))
 
     def _needed(self, rollout: str, kind: str) -> int:
         """An approval takes what its ring asks; a resume what the ring in hand would ask, one at least."""
