@@ -78,10 +78,11 @@ class People:
         self.audit.seen[f"{kind} {outcome.status}"] += 1
 
     def _voters(self, asked: Act, revision: int) -> int:
-        now = self.here.clock.wall  # a vote from the future was cast while the clock was wrong
-        statement = "SELECT count(DISTINCT person) FROM vote WHERE rollout = ? AND act = ? AND revision = ?"
-            " AND at BETWEEN ? AND ?"
-        return int(self.audit.records.one(statement, asked.rollout, asked.kind, revision, now - HOUR, now))
+        """Persons of the last hour, by the clock; a vote from the future was cast while the clock was wrong."""
+        now = self.here.clock.wall
+        agreed = "SELECT count(DISTINCT person) FROM vote WHERE rollout = ? AND act = ? AND revision = ?"
+        within = f"{agreed} AND at BETWEEN ? AND ?"
+        return int(self.audit.records.one(within, asked.rollout, asked.kind, revision, now - HOUR, now))
 
     def _needed(self, rollout: str, kind: str) -> int:
         """An approval takes what its ring asks; a resume what the ring in hand would ask, one at least."""
