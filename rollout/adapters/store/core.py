@@ -105,7 +105,7 @@ class Store:
                 return
 
     def _serve_from(self, piece: Piece) -> tuple[bool, Piece | None]:
-        """One commit that begins with this piece; whether the queue's end was met, and the piece if its turn is to come.
+        """One commit that begins with this piece; whether the queue's end was met, and the piece if it must wait.
 
         Every caller hears of it.
         """
