@@ -60,8 +60,11 @@ def host(tx: Transaction, name: str, interval: float) -> dict[str, Any]:
     return {**shown, "attributes": dict(record.attributes), **spoken, "adoptions": adoptions}
 
 
-def touched(tx: Transaction, record: RolloutRecord, state: str | None) -> list[dict[str, Any]]:
-    """Return every host that was let go in a rollout, in that order, and what became of it."""
+def touched(tx: Transaction, record: RolloutRecord, state: str | None, *, details: bool) -> list[dict[str, Any]]:
+    """Return every host that was let go in a rollout, in that order, and what became of it.
+
+    `details`: also what hands-on work needs, where it stands and what it ran before (null: not known).
+    """
     _known(state, TOUCHED_STATES)
     adoptions = tx.adoptions.of_rollout(record.id)
     keys = [each.host for each in adoptions]
@@ -77,7 +80,27 @@ def touched(tx: Transaction, record: RolloutRecord, state: str | None) -> list[d
         }
         for each in adoptions
     ]
-    return [row for row in rows if state in {None, row["state"]}]
+    wanted = [(each, row) for each, row in zip(adoptions, rows, strict=True) if state in {None, row["state"]}]
+    more = _details(tx, record, wanted) if details else {}
+    return [row | more.get(each.host, {}) for each, row in wanted]
+
+
+def _details(
+    tx: Transaction, record: RolloutRecord, wanted: Sequence[tuple[Adoption, Mapping[str, Any]]]
+) -> Mapping[int, dict[str, Any]]:
+    keys = [each.host for each, _ in wanted]
+    hosts_, spoken = tx.hosts.records(keys), tx.hosts.presence(keys)
+    members = {member.host: member for member in tx.rollouts.members(record.id, keys)}
+    return {
+        key: {
+            "site": hosts_[key].attributes.get("site"),
+            "stratum": hosts_[key].stratum,
+            "baseline": members[key].baseline if key in members else None,
+            "running": dict(counters(spoken[key].running)) if key in spoken else {},
+            "last_beat": instant(spoken[key].at) if key in spoken else None,
+        }
+        for key in keys
+    }
 
 
 def _state(adoption: Adoption, *, dark: bool) -> str:
@@ -99,6 +122,7 @@ def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], d
         state = "dark" if _is_dark(seen, dark_before) else "active"
     return {
         "host": record.id,
+        "site": record.attributes.get("site"),
         "stratum": record.stratum,
         "rings": dict(rings),
         "running": dict(counters(seen.running)) if seen is not None else {},

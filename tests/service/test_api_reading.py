@@ -58,3 +58,16 @@ def test_hosts_are_listed_by_ring_state_and_product(here):
     assert here.post("/hosts/h-00003/retire", {"reason": "sold"}, by="otto/operator").json()["state"] == "retired"
     assert [each["host"] for each in here.get("/hosts?state=retired")["hosts"]] == ["h-00003"]
     assert here.call("GET", "/hosts/nobody").status_code == 404
+
+
+def test_hands_on_work_is_told_where_a_host_stands_and_what_it_ran_before(here):
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    here.let_go(rollout, 2)
+    plain = here.get(f"/rollouts/{rollout}/hosts")["hosts"]
+    assert set(plain[0]) == {"host", "ring", "adoption", "state"}
+    more = here.get(f"/rollouts/{rollout}/hosts?details=true&state=outstanding")["hosts"]
+    assert [{name: row[name] for name in plain[0]} for row in more] == plain
+    assert {(row["baseline"], row["running"]["sensor"], row["site"]) for row in more} == {(7, 7, None)}
+    assert here.get(f"/rollouts/{rollout}/hosts?details=true&state=dark")["hosts"] == []
