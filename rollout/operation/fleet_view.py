@@ -57,6 +57,7 @@ def host(tx: Transaction, name: str, interval: float) -> dict[str, Any]:
     spoken = (
         {"boot": seen.boot, "seq": seen.seq, "phase": seen.phase} if seen else dict.fromkeys(("boot", "seq", "phase"))
     )
+    del shown["site"]  # it stands among the attributes
     return {**shown, "attributes": dict(record.attributes), **spoken, "adoptions": adoptions}
 
 
