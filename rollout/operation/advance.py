@@ -63,9 +63,8 @@ def next_move(tx: Transaction, rollout: str, eyes: Eyes) -> Move:
     record = tx.rollouts.get(rollout)
     if record is None or record.state not in FORWARD:
         return Move(Next.END)
-    unseen = eyes.blindness(
-        tx, record
-    )  # looked at in every state: an approval may come at any moment, and must not wait
+    # Looked at in every state: an approval may come at any moment, and must find that it moved all the time.
+    unseen = eyes.blindness(tx, record)
     rings = tx.rollouts.rings(rollout)
     ring = next((ring for ring in rings if ring.state != RingState.PROMOTED), None)
     name = "" if ring is None else ring.name

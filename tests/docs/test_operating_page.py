@@ -7,13 +7,17 @@ import signal
 import sqlite3
 import subprocess
 import tomllib
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
+from rollout.adapters.clock import SystemClock
 from rollout.adapters.engine.pin import cache_home
 from rollout.adapters.engine.resolve import find
 from rollout.adapters.settings import Settings
+from rollout.adapters.store.migrate import open_store
+from rollout.audit import first_broken
 from rollout.decision import RingState, State
 from rollout.service.cli.server import KNOWN
 from rollout.service.up.prepare import make_folders, prepare
@@ -46,6 +50,26 @@ def test_a_lost_admin_token_is_made_anew_by_the_next_start(tmp_path):
         names = store.execute("SELECT name, role FROM token").fetchall()
     store.close()
     assert names == [("admin", "admin")] * 2
+
+
+def test_what_was_backed_up_while_it_ran_is_whole_where_it_is_restored(tmp_path):
+    data, backup = tmp_path / "data", tmp_path / "backup"
+    make_folders(data)
+    prepare(Settings(data=data))
+    (script,) = blocks("operating.md", "sh backup")
+    store = open_store(Settings(data=data).database, SystemClock())
+    store.write(lambda tx: tx.people.record("act")).result(10)
+    environ = os.environ | {"DATA": str(data), "BACKUP": str(backup), "PATH": f"{HERE}/.venv/bin:{os.environ['PATH']}"}
+    subprocess.run(["bash", "-euc", script], env=environ, check=True)
+    store.close()
+    prepare(Settings(data=backup))
+    assert (backup / "admin.token").read_text() == (data / "admin.token").read_text()
+    assert (backup / "keys" / "token.key").read_bytes() == (data / "keys" / "token.key").read_bytes()
+    restored = open_store(Settings(data=backup).database, SystemClock())
+    links = restored.read(lambda tx: [asdict(row) for row in tx.people.audit()])
+    restored.close()
+    assert links[-1]["kind"] == "act"
+    assert first_broken(links) is None
 
 
 @pytest.fixture

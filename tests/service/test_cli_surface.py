@@ -1,12 +1,19 @@
 """The command line as a whole: every command's flags and refusals, sheets, the record, completion, configuration."""
 
+import contextlib
 import csv
+import fcntl
 import io
 import json
+import os
+import pty
+import re
 import shutil
 import socket
+import struct
 import subprocess
 import sys
+import termios
 import threading
 from pathlib import Path
 
@@ -240,6 +247,36 @@ def test_a_token_file_stands_beside_the_configuration_file(configured):
     (configured.parent / "token").write_text("beside\n")
     assert locate(Flags(), {}).token == "beside"
     assert locate(Flags(), {"ROLLOUT_TOKEN": "environment"}).token == "environment"
+
+
+FRAME = re.compile(r"\x1b\[[0-9;?]*[A-Za-z]|\r")
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [(24, 80), (12, 80), (40, 120)])
+def test_watching_on_a_terminal_redraws_in_place_and_leaves_the_whole_picture(api, size):
+    rings = [{**RINGS[n % 3], "name": f"ring-{n}"} for n in range(5)]
+    same = [(200, rollout(rings=rings, evidence_revision=n)) for n in range(3)]
+    api.on("GET /rollouts/sensor-3", *same, (200, rollout(rings=rings, state="completed")))
+    parent, child = pty.openpty()
+    fcntl.ioctl(child, termios.TIOCSWINSZ, struct.pack("HHHH", *size, 0, 0))
+    environ = {name: each for name, each in os.environ.items() if name not in {"COLUMNS", "LINES"}} | {"TERM": "xterm"}
+    command = [sys.executable, "-m", "rollout.service.cli", "watch", "sensor-3"]
+    with subprocess.Popen(command, stdin=child, stdout=child, stderr=child, env=environ) as process:
+        os.close(child)
+        said = b""
+        with contextlib.suppress(OSError):  # Linux says EIO where the other side has closed
+            while got := os.read(parent, 65536):
+                said += got
+    os.close(parent)
+    frames = said.decode().split("\x1b[2K")  # each redrawing clears the lines of the last one
+    assert process.returncode == 0
+    assert len(frames) > size[0] // 2
+    assert all(frame.count("\n") < size[0] for frame in frames[:-1])
+    last = FRAME.sub("", frames[-1])
+    assert max(map(len, last.splitlines())) <= size[1]
+    assert all(f"ring-{n}" in last for n in range(5))
+    assert "8,498,900" in last
 
 
 @pytest.mark.slow
