@@ -83,7 +83,7 @@ async def touched(
     """List the hosts that were let go, and what became of them; `details` for hands-on work."""
 
     def work(tx: Transaction) -> list[dict[str, Any]]:
-        return fleet_view.touched(tx, find(tx, name), state, details=details)
+        return fleet_view.touched(tx, find(tx, name), state, api.settings.heartbeat_seconds, details=details)
 
     return JSONResponse({"hosts": await api.read(work)})
 
