@@ -71,9 +71,25 @@ class Forward:
             return Outcome(409, problem=unknown)
         kind: Literal["approve", "resume"] = "approve" if asked.kind == "approve" else "resume"
         wanted = act.Act(kind, asked.rollout, asked.ring, asked.revision, asked.person, asked.reason)
+        await self._look(asked.rollout)
         found = await _write(self.store, lambda tx: _consent(tx, wanted, self.eyes))
         problem = None if found.problem is None else {"slug": found.problem.code, "detail": found.problem.detail}
         return Outcome(found.status, found.have, found.need, problem)
+
+    async def _look(self, rollout: str) -> None:
+        """Look until the judgement is seen to move, or a person has waited long enough.
+
+        The worker that waits for the edge has seen it move all the time; another one sees it for the first time.
+        """
+
+        def unseen(tx: Transaction) -> bool:
+            record = tx.rollouts.get(rollout)
+            return record is not None and self.eyes.blindness(tx, record) == advance.NOT_FRESH
+
+        for _ in range(timeouts.ACT_LOOKS):
+            if not await asyncio.to_thread(self.store.read, unseen):
+                return
+            await asyncio.sleep(timeouts.POLL_EVERY)
 
     async def _next(self, rollout: str) -> advance.Move:
         return await asyncio.to_thread(self.store.read, lambda tx: advance.next_move(tx, rollout, self.eyes))

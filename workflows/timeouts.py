@@ -29,6 +29,7 @@ WAIT_RETRY = RetryPolicy(initial_interval=timedelta(milliseconds=200), maximum_i
 # An act of a person is answered while they look: the API gives up after 5 s.
 ACT = timedelta(seconds=3)
 ACT_IN_ALL = timedelta(seconds=4)
+ACT_LOOKS = 30  # looks of an approval at a judgement not seen to move yet: 1.5 s, longer than the usual `judge.every`
 
 # The way back has no give-up: unlimited attempts, no schedule-to-close.
 BACK_RETRY = RetryPolicy(

@@ -93,7 +93,7 @@ def refusal(tx: Transaction, record: RolloutRecord, rings: Sequence[RingRecord],
     if act.person not in tx.people.holders(role):
         return _no(403, "role", f"{act.person} holds no token of role {role}")
     if tx.rollouts.frozen() is not None:
-        return _no(409, "frozen", "everything is frozen; `rollout unfreeze` comes first")
+        return _no(409, "frozen", "everything is frozen; `rollout unfreeze --reason TEXT` comes first")
     step = ASKABLE[act.kind]
     if not allows(record.state, step):
         return _no(409, "wrong-state", refuse(record.id, record.state, step).detail)

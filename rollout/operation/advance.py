@@ -8,6 +8,7 @@ process has lately seen move, and that has folded every failure: a dead watch pr
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from enum import StrEnum
+from typing import Final
 
 from rollout.admission import JUDGEMENT_LIMIT_SECONDS, SEEING
 from rollout.decision import FORWARD, RingState, RingStep, State, Step
@@ -16,6 +17,8 @@ from rollout.operation.hours import in_hours
 from rollout.operation.transition import take, take_ring
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ports.store import Transaction
+
+NOT_FRESH: Final = "no fresh judgement"
 
 
 class Next(StrEnum):
@@ -52,7 +55,7 @@ class Eyes:
         self.freshness.observe(record.id, judgement.counter, now)
         age = self.freshness.age(record.id, now)
         if age is None or not age <= max(5 * record.policy.judge.every.total_seconds(), JUDGEMENT_LIMIT_SECONDS):
-            return "no fresh judgement"
+            return NOT_FRESH
         return "a failure is not judged yet" if tx.events.unfolded_failure(judgement.event, record.id) else None
 
 
@@ -61,12 +64,14 @@ def next_move(tx: Transaction, rollout: str, eyes: Eyes) -> Move:
     record = tx.rollouts.get(rollout)
     if record is None or record.state not in FORWARD:
         return Move(Next.END)
+    # Looked at in every state: an approval may come at any moment, and must find that it moved all the time.
+    unseen = eyes.blindness(tx, record)
     rings = tx.rollouts.rings(rollout)
     ring = next((ring for ring in rings if ring.state != RingState.PROMOTED), None)
     name = "" if ring is None else ring.name
     if record.state != State.RUNNING or not rings:
         return Move(Next.WAIT, name, record.state)
-    why = "frozen" if tx.rollouts.frozen() is not None else eyes.blindness(tx, record)
+    why = "frozen" if tx.rollouts.frozen() is not None else unseen
     if why is not None:
         return Move(Next.WAIT, name, why)
     if ring is None:

@@ -110,8 +110,8 @@ def _again(tx: Transaction, record: HostRecord, application: Application, token:
         _use(tx, token)
         tx.hosts.set_key(record.key, application.algorithm, application.public_key, token.id)
     elif record.public_key != application.public_key:
-        detail = f"{record.id} is enrolled with another key; an operator can run `rollout hosts rekey {record.id}`"
-        raise ConflictError(detail, slug="host-key")
+        mend = f"rollout hosts rekey {record.id} --reason TEXT"
+        raise ConflictError(f"{record.id} is enrolled with another key; an operator can run `{mend}`", slug="host-key")
     elif token.uses_left == 0 and record.token != token.id:
         raise _used_up()
     return record.key

@@ -1,8 +1,4 @@
-"""The fleet as people read it: hosts, what they run, and what became of them in a rollout.
-
-A host is dark when nothing was heard of it for `dark_after` before the newest beat of anybody: an outage of the
-service makes nobody dark.
-"""
+"""The fleet as people read it: hosts, what they run, and what became of them in a rollout."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -10,6 +6,7 @@ from typing import Any
 
 from rollout.errors import InvalidError, NotFoundError
 from rollout.operation.newcomer import rings_of
+from rollout.operation.silence import Silence
 from rollout.operation.view import instant
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord, Presence
@@ -19,7 +16,6 @@ from rollout.telemetry import HERE, counters
 
 HOST_STATES = ("active", "asleep", "dark", "retired")
 TOUCHED_STATES = ("outstanding", "confirmed", "failed", "dark", "reverted", "rolled-back")
-BEATS = 3  # intervals of silence that make a host dark while no rollout says otherwise
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,8 +32,8 @@ def hosts(tx: Transaction, wanted: Wanted, interval: float) -> list[dict[str, An
     _known(wanted.state, HOST_STATES)
     everybody = tx.hosts.all()
     rings = rings_of(tx, [record for record, _ in everybody])
-    dark_before = _dark_before(tx, [seen for _, seen in everybody if seen is not None], interval)
-    found = [_host(record, seen, rings[record.key], dark_before) for record, seen in everybody]
+    silence, newest = Silence(tx, interval), max((seen.at for _, seen in everybody if seen is not None), default=tx.at)
+    found = [_host(record, seen, rings[record.key], dark=silence.dark(seen, newest)) for record, seen in everybody]
     return sorted((each for each in found if _matches(each, wanted)), key=lambda each: str(each["host"]))
 
 
@@ -47,37 +43,61 @@ def host(tx: Transaction, name: str, interval: float) -> dict[str, Any]:
     if record is None:
         raise NotFoundError(f"no host {name!r} is enrolled", slug="no-host")
     seen = tx.hosts.presence([record.key]).get(record.key)
-    newest = max((at for _, at, _ in tx.events.heard_after(tx.events.last_heard() - 1)), default=tx.at)
-    dark_before = newest - _silence(tx, interval)
     adoptions = [
         {"adoption": each.id, "rollout": each.rollout, "ring": each.ring, "state": _state(each, dark=False)}
         for each in tx.adoptions.of_host(record.key)
     ]
-    shown = _host(record, seen, rings_of(tx, [record])[record.key], dark_before)
+    dark = Silence(tx, interval).dark(seen, _newest(tx))
+    shown = _host(record, seen, rings_of(tx, [record])[record.key], dark=dark)
     spoken = (
         {"boot": seen.boot, "seq": seen.seq, "phase": seen.phase} if seen else dict.fromkeys(("boot", "seq", "phase"))
     )
+    del shown["site"]  # it stands among the attributes
     return {**shown, "attributes": dict(record.attributes), **spoken, "adoptions": adoptions}
 
 
-def touched(tx: Transaction, record: RolloutRecord, state: str | None) -> list[dict[str, Any]]:
-    """Return every host that was let go in a rollout, in that order, and what became of it."""
+def touched(
+    tx: Transaction, record: RolloutRecord, state: str | None, interval: float, *, details: bool
+) -> list[dict[str, Any]]:
+    """Return every host that was let go in a rollout, in that order, and what became of it.
+
+    `details`: also what hands-on work needs, where it stands and what it ran before (null: not known).
+    """
     _known(state, TOUCHED_STATES)
     adoptions = tx.adoptions.of_rollout(record.id)
     keys = [each.host for each in adoptions]
     names, spoken = tx.hosts.names(keys), tx.hosts.presence(keys)
-    newest = max((at for _, at, _ in tx.events.heard_after(tx.events.last_heard() - 1)), default=tx.at)
-    dark_before = newest - record.policy.dark_after.total_seconds()
+    silence, newest, allowed = Silence(tx, interval), _newest(tx), record.policy.dark_after.total_seconds()
     rows = [
         {
             "host": names[each.host],
             "ring": each.ring,
             "adoption": each.id,
-            "state": _state(each, dark=_is_dark(spoken.get(each.host), dark_before)),
+            "state": _state(each, dark=silence.dark(spoken.get(each.host), newest, allowed)),
         }
         for each in adoptions
     ]
-    return [row for row in rows if state in {None, row["state"]}]
+    wanted = [(each, row) for each, row in zip(adoptions, rows, strict=True) if state in {None, row["state"]}]
+    more = _details(tx, record, wanted) if details else {}
+    return [row | more.get(each.host, {}) for each, row in wanted]
+
+
+def _details(
+    tx: Transaction, record: RolloutRecord, wanted: Sequence[tuple[Adoption, Mapping[str, Any]]]
+) -> Mapping[int, dict[str, Any]]:
+    keys = [each.host for each, _ in wanted]
+    hosts_, spoken = tx.hosts.records(keys), tx.hosts.presence(keys)
+    members = {member.host: member for member in tx.rollouts.members(record.id, keys)}
+    return {
+        key: {
+            "site": hosts_[key].attributes.get("site"),
+            "stratum": hosts_[key].stratum,
+            "baseline": members[key].baseline if key in members else None,
+            "running": dict(counters(spoken[key].running)) if key in spoken else {},
+            "last_beat": instant(spoken[key].at) if key in spoken else None,
+        }
+        for key in keys
+    }
 
 
 def _state(adoption: Adoption, *, dark: bool) -> str:
@@ -90,15 +110,16 @@ def _state(adoption: Adoption, *, dark: bool) -> str:
     return "reverted" if adoption.outcome == "reverted" else "failed"
 
 
-def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], dark_before: float) -> dict[str, Any]:
+def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], *, dark: bool) -> dict[str, Any]:
     if record.retired_at is not None:
         state = "retired"
     elif seen is not None and seen.absent != HERE:
         state = "asleep"
     else:
-        state = "dark" if _is_dark(seen, dark_before) else "active"
+        state = "dark" if dark else "active"
     return {
         "host": record.id,
+        "site": record.attributes.get("site"),
         "stratum": record.stratum,
         "rings": dict(rings),
         "running": dict(counters(seen.running)) if seen is not None else {},
@@ -107,18 +128,9 @@ def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], d
     }
 
 
-def _is_dark(seen: Presence | None, dark_before: float) -> bool:
-    return seen is None or (seen.absent == HERE and seen.at < dark_before)
-
-
-def _dark_before(tx: Transaction, seen: Sequence[Presence], interval: float) -> float:
-    return max((each.at for each in seen), default=tx.at) - _silence(tx, interval)
-
-
-def _silence(tx: Transaction, interval: float) -> float:
-    """Seconds of silence that make a host dark: the longest that an open rollout allows."""
-    allowed = [record.policy.dark_after.total_seconds() for record in tx.rollouts.opened()]
-    return max(allowed, default=BEATS * interval)
+def _newest(tx: Transaction) -> float:
+    """When anybody was heard last, unix seconds."""
+    return max((at for _, at, _ in tx.events.heard_after(tx.events.last_heard() - 1)), default=tx.at)
 
 
 def _matches(each: Mapping[str, Any], wanted: Wanted) -> bool:

@@ -11,6 +11,7 @@ from rollout.ports.judging import Beacons, Judging
 from rollout.ports.person import People
 from rollout.ports.publication import Publications
 from rollout.ports.release import Releases
+from rollout.ports.repeat import Repeats
 from rollout.ports.rollout import Rollouts
 
 T = TypeVar("T")
@@ -76,6 +77,11 @@ class Transaction(Protocol):
     @property
     def people(self) -> People:
         """Tokens, votes, audit."""
+        ...
+
+    @property
+    def repeats(self) -> Repeats:
+        """Keyed requests and their answers."""
         ...
 
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from policies import profiles
 from rollout.adapters.settings import Settings
+from rollout.audit import first_broken
 from rollout.service.up.prepare import prepare
 from tests.service.api_world import POLICY, world
 
@@ -136,3 +137,16 @@ def test_the_process_tells_how_it_is(here):
         assert here.http.get(f"{here.url}{path}").status_code == 200
     assert 'route="/rollouts"' in here.http.get(f"{here.url}/metrics").text
     assert here.get("/version")["api"] == "v1"
+
+
+def test_the_whole_record_is_read_as_it_is_hashed_and_its_chain_holds(here):
+    for number in range(3):
+        here.post("/tokens", {"role": "viewer", "name": f"v{number}"})
+    rows = []
+    while more := here.get(f"/audit?limit=2&after={rows[-1]['seq'] if rows else 0}", by="vera/viewer")["audit"]:
+        rows += more
+    assert len(rows) >= 4
+    assert first_broken(rows) is None
+    assert first_broken([*rows[:1], *rows[2:]]) is not None
+    for wrong in ("after=-1", "after=x", "limit=0", "limit=100000", f"after={2**63}"):
+        assert here.call("GET", f"/audit?{wrong}").status_code == 422

@@ -3,8 +3,11 @@
 import json
 from itertools import pairwise
 
+import numpy as np
 import pytest
 
+from rollout.adapters.store.schema import presence
+from rollout.adapters.store.schema import rollout as rollout_table
 from tests.service.api_world import PRODUCT, world
 
 
@@ -58,3 +61,41 @@ def test_hosts_are_listed_by_ring_state_and_product(here):
     assert here.post("/hosts/h-00003/retire", {"reason": "sold"}, by="otto/operator").json()["state"] == "retired"
     assert [each["host"] for each in here.get("/hosts?state=retired")["hosts"]] == ["h-00003"]
     assert here.call("GET", "/hosts/nobody").status_code == 404
+
+
+def test_hands_on_work_is_told_where_a_host_stands_and_what_it_ran_before(here):
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    here.let_go(rollout, 2)
+    plain = here.get(f"/rollouts/{rollout}/hosts")["hosts"]
+    assert set(plain[0]) == {"host", "ring", "adoption", "state"}
+    more = here.get(f"/rollouts/{rollout}/hosts?details=true&state=outstanding")["hosts"]
+    assert [{name: row[name] for name in plain[0]} for row in more] == plain
+    assert {(row["baseline"], row["running"]["sensor"], row["site"]) for row in more} == {(7, 7, None)}
+    assert here.get(f"/rollouts/{rollout}/hosts?details=true&state=dark")["hosts"] == []
+
+
+def test_a_host_that_was_told_to_come_back_in_a_minute_is_not_dark_because_a_rollout_asks_for_more(here):
+    """The policy beats each second; before it began, hosts were answered the 60 s of a service without rollouts."""
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    here.let_go(rollout, 2)
+    now = here.write(lambda tx: tx.at)
+
+    def last_spoke(seconds_ago):
+        here.write(lambda tx: tx.connection.execute(presence.update().values(at=now - seconds_ago)))
+        here.write(lambda tx: tx.events.heard(np.array([1], dtype=np.int32)))
+        here.write(lambda tx: tx.connection.execute(presence.update().where(presence.c.host == 20).values(at=now)))
+        listed = [here.get(f"{path}?state=dark")["hosts"] for path in ("/hosts", f"/rollouts/{rollout}/hosts")]
+        return [len(each) for each in listed], here.get("/hosts/h-00000")["state"]
+
+    def began(seconds_ago):
+        here.write(lambda tx: tx.connection.execute(rollout_table.update().values(started_at=now - seconds_ago)))
+
+    began(10)
+    assert last_spoke(40) == ([0, 0], "active")
+    assert last_spoke(200) == ([19, 2], "dark")
+    began(100)
+    assert last_spoke(40) == ([19, 2], "dark")

@@ -1,5 +1,6 @@
 """The steps that workflows take, one missing thing at a time: nothing goes forward, and the way back ends."""
 
+import asyncio
 from dataclasses import replace
 
 import pytest
@@ -12,8 +13,11 @@ from rollout.operation.advance import Eyes, Next
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord, Presence
 from rollout.ports.judging import StoredJudgement
+from rollout.ports.person import TokenRecord
 from rollout.ports.rollout import Member, RingRecord, RolloutRecord
 from rollout.telemetry import ASLEEP
+from workflows.activities import Forward
+from workflows.messages import Act
 
 R, OLD, NEW = "r1", 7, 8
 POLICY = profile("demo")
@@ -144,6 +148,36 @@ def test_a_process_that_never_saw_the_judgement_move_promotes_nothing(bench):
     assert bench.next(stranger) is Next.WAIT
     bench.judge()
     assert bench.next(stranger) is Next.PROMOTE
+
+
+def test_an_approval_that_took_a_night_meets_a_judgement_that_was_seen_to_move_all_the_time(bench):
+    bench.ring(RINGS[0], "awaiting-approval")
+    bench.write(lambda tx: tx.rollouts.move(R, "awaiting-approval", ("running",)))
+    for _ in range(60):
+        bench.clock.at += 1
+        bench.judge()
+        assert bench.next() is Next.WAIT
+    record = bench.store.read(lambda tx: tx.rollouts.get(R))
+    assert bench.store.read(lambda tx: bench.eyes.blindness(tx, record)) is None
+
+
+def test_an_approval_at_a_worker_that_did_not_wait_for_it_is_looked_at_until_the_judgement_moves(bench):
+    token = TokenRecord("t", "bob", "approver", b"h" * 32, None, 0.0, "ann", 4e9)
+    bench.write(lambda tx: tx.people.add_token(token))
+    bench.ring(RINGS[0], "awaiting-approval")
+    bench.write(lambda tx: tx.rollouts.move(R, "awaiting-approval", ("running",)))
+    stranger = Forward(bench.store, None, Eyes(bench.clock.elapsed))  # an approval publishes nothing
+
+    revision = bench.store.read(lambda tx: tx.rollouts.get(R)).revision
+
+    async def ask():
+        asked = asyncio.ensure_future(stranger.act(Act("approve", R, RINGS[0], revision, "bob", "looked")))
+        while not (stranger.eyes.freshness._seen or asked.done()):  # noqa: ASYNC110 - nothing tells of a look
+            await asyncio.sleep(0.01)
+        bench.judge()
+        return await asked
+
+    assert asyncio.run(ask()).status == 200
 
 
 @pytest.mark.parametrize("missing", ["a dead watch", "a crash that is not judged yet", "a blind judge", "a freeze"])

@@ -2,8 +2,7 @@
 
 The schema package says what the tables are, `migrations/versions` how a database gets there; a test compares
 them. After a change of the schema write the next version, and read it, with
-`.venv/bin/python -m rollout.adapters.store.migrations what changed`. Until the first release, delete
-`0001_first.py` before and give `first` as what changed, then add the INSERT of the clock's row again.
+`.venv/bin/python -m rollout.adapters.store.migrations what changed`.
 """
 
 from pathlib import Path

@@ -12,6 +12,7 @@ from rollout.adapters.store.judging import JudgingTable
 from rollout.adapters.store.people import PeopleTable
 from rollout.adapters.store.publications import PublicationTable
 from rollout.adapters.store.releases import ReleaseTable
+from rollout.adapters.store.repeats import RepeatTable
 from rollout.adapters.store.rollouts import RolloutTable
 
 
@@ -67,3 +68,8 @@ class Transaction:
     def people(self) -> PeopleTable:
         """Tokens, votes, audit."""
         return PeopleTable(self)
+
+    @cached_property
+    def repeats(self) -> RepeatTable:
+        """Keyed requests and their answers."""
+        return RepeatTable(self)

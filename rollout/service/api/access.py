@@ -10,19 +10,26 @@ from starlette.requests import Request
 from rollout.errors import UnauthenticatedError
 from rollout.operation.token import PEOPLE, Person, counted, identify
 from rollout.service.api.context import Api, api_of
+from rollout.service.api.keyed import IN_SCOPE, Keyed
 
 LONGEST_TOKEN = 4096
 
 
 def allowed(roles: frozenset[str]) -> Callable[[Request], Awaitable[Person]]:
-    """Return a dependency: the person behind the request's token, of one of these roles or admin."""
+    """Return a dependency: the person behind the request's token, of one of these roles or admin.
+
+    It ends a request that was answered before (`keyed.AnsweredError`).
+    """
 
     async def person(request: Request) -> Person:
         api = api_of(request)
         hmac = _hmac(api, request)
-        if await api.read(lambda tx: counted(tx, hmac)):
-            return await api.write(partial(identify, hmac=hmac, roles=roles))
-        return await api.read(partial(identify, hmac=hmac, roles=roles))
+        counts = await api.read(lambda tx: counted(tx, hmac))
+        found = await (api.write if counts else api.read)(partial(identify, hmac=hmac, roles=roles))
+        keyed: Keyed | None = request.scope.get(IN_SCOPE)
+        if keyed is not None:
+            await keyed.claim(found.name)
+        return found
 
     return person
 

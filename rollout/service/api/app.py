@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout.errors import RolloutError
-from rollout.service.api import acts, events, faults, hosts, people, policies, releases, rollouts, status
+from rollout.service.api import acts, events, faults, hosts, keyed, people, policies, releases, rollouts, status
 from rollout.service.api.context import Api
 from rollout.service.api.repeat import Repeats
 
@@ -42,8 +42,9 @@ def create_app(api: Api, *more: APIRouter) -> FastAPI:
     app = FastAPI(title="rollout", docs_url=None, redoc_url=None, openapi_url=None, lifespan=lifespan)
     app.state.api = api
     faults.install(app)
+    app.add_exception_handler(keyed.AnsweredError, keyed.answered)
     app.middleware("http")(_measure(api))
-    app.add_middleware(Repeats, clock=api.clock)
+    app.add_middleware(Repeats, api=api)
     for router in (*ROUTERS, status.router):
         app.include_router(router, prefix=PREFIX)
     for router in (status.open_router, *more):
@@ -66,8 +67,10 @@ def _measure(api: Api) -> Callable[[Request, Callable[[Request], Awaitable[Respo
 
 
 async def _look(api: Api) -> None:
-    """See which judgements move, also while nobody asks."""
+    """See which judgements move, also while nobody asks; show that keyed requests still run here."""
     while True:
         with suppress(RolloutError):  # who asks is told
             await api.read(lambda tx: api.sights.look_at_all(tx, api.clock.elapsed()))
+            if api.claimed:
+                await api.write(lambda tx: tx.repeats.move(tuple(api.claimed), api.owner))
         await asyncio.sleep(LOOK_SECONDS)

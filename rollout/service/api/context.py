@@ -1,6 +1,7 @@
 """What every route of the API is given: the store, the clock, keys, packages, the engine."""
 
 import asyncio
+import secrets
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -12,6 +13,7 @@ from rollout.adapters import disk
 from rollout.adapters.settings import Settings
 from rollout.adapters.token import TokenKey
 from rollout.operation import view
+from rollout.operation.repeat import Lives
 from rollout.ports.clock import Clock
 from rollout.ports.release import Packages
 from rollout.ports.rollout import RolloutRecord
@@ -38,7 +40,10 @@ class Engine(Protocol):
 
 @dataclass(slots=True)
 class Api:
-    """The surroundings of the routes; `slow` keeps long work from the threads that halts need."""
+    """The surroundings of the routes; `slow` keeps long work from the threads that halts need.
+
+    `owner` names this process to the others; `claimed` are the keyed requests that run in it.
+    """
 
     settings: Settings
     store: Store
@@ -48,6 +53,9 @@ class Api:
     engine: Engine
     sights: SightBook = field(default_factory=SightBook)
     metrics: Metrics = field(default_factory=Metrics)
+    owner: str = field(default_factory=lambda: secrets.token_hex(16))
+    claimed: set[str] = field(default_factory=set)
+    lives: Lives = field(default_factory=Lives)
     slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE, "slow"))
 
     def __post_init__(self) -> None:

@@ -1,9 +1,10 @@
-"""Tokens: make, list, revoke. The secret is in one answer, and nowhere else."""
+"""Tokens: make, list, revoke; the audit chain. The secret is in one answer, and nowhere else in clear."""
 
+from dataclasses import asdict
 from functools import partial
-from typing import Final
+from typing import Annotated, Final
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Query
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -12,9 +13,11 @@ from rollout.errors import InvalidError
 from rollout.operation import token
 from rollout.operation.view import instant
 from rollout.service.api import body
-from rollout.service.api.access import Admin, Surroundings
+from rollout.service.api.access import Admin, Anybody, Surroundings
 
 router = APIRouter()
+LINKS_AT_ONCE: Final = 1_000
+Seq = Annotated[int, Query(ge=0, lt=2**63)]
 DEFAULT_TTL_SECONDS: Final = 90 * 86_400.0
 
 
@@ -46,6 +49,18 @@ async def listed(_person: Admin, api: Surroundings) -> JSONResponse:
         for record in await api.read(lambda tx: tx.people.tokens())
     ]
     return JSONResponse({"tokens": found})
+
+
+@router.get("/audit")
+async def audit(
+    _person: Anybody,
+    api: Surroundings,
+    after: Seq = 0,
+    limit: Annotated[int, Query(ge=1, le=LINKS_AT_ONCE)] = LINKS_AT_ONCE,
+) -> JSONResponse:
+    """List links of the audit chain after a `seq`, as they are hashed: who has all can verify each."""
+    found = await api.read(lambda tx: tx.people.audit(None, after, limit))
+    return JSONResponse({"audit": [asdict(row) for row in found]})
 
 
 @router.delete("/tokens/{identity}")

@@ -77,11 +77,13 @@ async def decided(name: str, _person: Anybody, api: Surroundings) -> JSONRespons
 
 
 @router.get("/rollouts/{name}/hosts")
-async def touched(name: str, _person: Anybody, api: Surroundings, state: str | None = None) -> JSONResponse:
-    """List the hosts that were let go, and what became of them."""
+async def touched(
+    name: str, _person: Anybody, api: Surroundings, state: str | None = None, details: bool = False
+) -> JSONResponse:
+    """List the hosts that were let go, and what became of them; `details` for hands-on work."""
 
     def work(tx: Transaction) -> list[dict[str, Any]]:
-        return fleet_view.touched(tx, find(tx, name), state)
+        return fleet_view.touched(tx, find(tx, name), state, api.settings.heartbeat_seconds, details=details)
 
     return JSONResponse({"hosts": await api.read(work)})
 

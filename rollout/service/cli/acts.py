@@ -3,6 +3,7 @@
 What stops asks for nothing but a name; what goes forward is bound to the evidence its author saw.
 """
 
+import shlex
 from typing import Any
 
 import click
@@ -80,7 +81,8 @@ def halt_command(here: Session, name: str | None, everything: bool, reason: str 
     state = answer.document.get("state")
     if state != "halted":  # it was stopped already, in another way
         return _tell(here, answer, f"nothing goes forward: it is {state}")
-    return _tell(here, answer, "halted; what was adopted stays; `rollout rollback` puts it back")
+    stays = f"halted; what was adopted stays; `rollout rollback {shlex.quote(name)} --reason TEXT` puts it back"
+    return _tell(here, answer, stays)
 
 
 @click.command("rollback")
@@ -90,7 +92,8 @@ def halt_command(here: Session, name: str | None, everything: bool, reason: str 
 @session
 def rollback_command(here: Session, name: str, reason: str) -> int:
     """Put back what each host ran before; stops the rollout at once."""
-    return _tell(here, here.act(name, "rollback", {"reason": reason}), "rolling back; `rollout wait --for rolled-back`")
+    done = f"rolling back; `rollout wait {shlex.quote(name)} --for rolled-back` ends when it is done"
+    return _tell(here, here.act(name, "rollback", {"reason": reason}), done)
 
 
 @click.command("freeze")
@@ -121,7 +124,7 @@ def _freeze(here: Session, verb: str, reason: str) -> int:
     if _short(here, answer):
         return QUORUM_MISSING
     frozen = bool(answer.document.get("frozen"))
-    here.screen.text("frozen: nothing goes forward until `rollout unfreeze`" if frozen else "not frozen")
+    here.screen.text("frozen: nothing goes forward until `rollout unfreeze --reason TEXT`" if frozen else "not frozen")
     return 0
 
 

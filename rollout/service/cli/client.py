@@ -17,6 +17,8 @@ from pathlib import Path
 from typing import IO, Any
 from urllib.parse import quote, urlencode, urlsplit
 
+import click
+
 from rollout.errors import InvalidError, NotFoundError, RolloutError, SurroundingsError, UnreachableError
 from rollout.service.cli.server import ADVICE, Server
 from rollout.service.problem import error_of
@@ -128,7 +130,9 @@ class Client:
 
 
 def segment(text: str) -> str:
-    """One part of a path, as it must stand in a URL."""
+    """One part of a path, as it must stand in a URL; without a name there is nothing to ask for."""
+    if not text:
+        raise click.UsageError("a name is empty")
     return quote(text, safe="")
 
 

@@ -1,12 +1,10 @@
 """Following a rollout: watch shows it, wait only answers when it is done. Both poll `GET /rollouts/{id}`.
 
-How it ends is the exit code (INTERFACES section 5). A server that goes away in between is given half a
-minute: a role that died is back in two seconds, and who waits for a night must not be told of each.
+How it ends is the exit code (INTERFACES section 5). A server that goes away in between is given two
+minutes: a role that died is back in two seconds, a machine in one minute, and who waits for a night must not end there.
 """
 
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -14,9 +12,8 @@ import click
 
 from policies.duration import parse_duration
 from rollout.errors import UnreachableError
-from rollout.service.cli import view
 from rollout.service.cli.client import segment
-from rollout.service.cli.output import encoded, write
+from rollout.service.cli.live import Shown, Silence, shown_on
 from rollout.service.cli.session import ROLLOUT, Session, online, session
 
 ENDS = {
@@ -26,7 +23,7 @@ ENDS = {
 STATES = (*ENDS, "running", "rolling-back")
 BLIND, TIMED_OUT = 13, 124
 BLIND_SECONDS = 30.0
-AWAY_SECONDS = 30.0
+AWAY_SECONDS = 120.0
 POLL_SECONDS = 1.0  # the judge's own tick: looking more often shows nothing new
 
 
@@ -55,10 +52,13 @@ class End:
         return TIMED_OUT if self.deadline is not None and now >= self.deadline else None
 
 
-class _Time(click.ParamType[float]):
+class Duration(click.ParamType[float]):
+    """45s, 10m, 2h, 3d or ISO 8601, in seconds."""
+
     name = "duration"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
+        """Return the seconds."""
         try:
             return value if isinstance(value, float) else parse_duration(value).total_seconds()
         except ValueError as error:
@@ -68,12 +68,12 @@ class _Time(click.ParamType[float]):
 @click.command("wait")
 @click.argument("name", metavar="ID")
 @click.option("--for", "goal", type=click.Choice(STATES), default="completed", show_default=True, help="This state: 0.")
-@click.option("--timeout", type=_Time(), default="24h", show_default=True, help="Then 124.")
+@click.option("--timeout", type=Duration(), default="24h", show_default=True, help="Then 124.")
 @online
 @session
 def wait_command(here: Session, name: str, goal: str, timeout: float) -> int:
     """Wait for a state. Ends: its state 0, halted 10, rolled back 11, asks 12, held or blind 13, rejected 1."""
-    found, code = _follow(here, name, End(goal, time.monotonic() + timeout), lambda _: None)
+    found, code = _follow(here, name, End(goal, time.monotonic() + timeout), Silence())
     here.screen.document(ROLLOUT, found)
     here.screen.text(f"{found['rollout']}  {here.screen.paint(str(found.get('state')))}")
     return _said(here, found, code, goal)
@@ -81,14 +81,14 @@ def wait_command(here: Session, name: str, goal: str, timeout: float) -> int:
 
 @click.command("watch")
 @click.argument("name", metavar="ID")
-@click.option("--timeout", type=_Time(), help="Then 124; without it, for as long as it takes.")
+@click.option("--timeout", type=Duration(), help="Then 124; without it, for as long as it takes.")
 @online
 @session
 def watch_command(here: Session, name: str, timeout: float | None) -> int:
     """Follow a rollout until it ends or asks for a person; the exit code says which."""
     deadline = None if timeout is None else time.monotonic() + timeout
-    with _shown(here) as show:
-        found, code = _follow(here, name, End(deadline=deadline), show)
+    with shown_on(here.screen) as shown:
+        found, code = _follow(here, name, End(deadline=deadline), shown)
     return _said(here, found, code, "completed")
 
 
@@ -103,64 +103,30 @@ def _said(here: Session, found: dict[str, Any], code: int, goal: str) -> int:
     return code
 
 
-def _follow(here: Session, name: str, end: End, show: Callable[[dict[str, Any]], None]) -> tuple[dict[str, Any], int]:
+def _follow(here: Session, name: str, end: End, shown: Shown) -> tuple[dict[str, Any], int]:
     found = here.rollout(name)
     path = f"/rollouts/{segment(str(found['rollout']))}"
     while True:
-        show(found)
+        shown.show(found)
         now = time.monotonic()
         code = end.reached(found, now)
         if code is not None:
             return found, code
         left = POLL_SECONDS if end.deadline is None else min(POLL_SECONDS, end.deadline - now)
         time.sleep(max(0.0, left))
-        found = _again(here, path, end, found)
+        found = _again(here, path, end, found, shown)
 
 
-def _again(here: Session, path: str, end: End, last: dict[str, Any]) -> dict[str, Any]:
+def _again(here: Session, path: str, end: End, last: dict[str, Any], shown: Shown) -> dict[str, Any]:
     since = time.monotonic()
     while True:
         try:
             return here.client.get(path)
-        except UnreachableError:
+        except UnreachableError as error:
             now = time.monotonic()
             if end.deadline is not None and now >= end.deadline:
                 return last
             if now - since > AWAY_SECONDS:
                 raise
+            shown.away(str(error))
             time.sleep(POLL_SECONDS)
-
-
-@contextmanager
-def _shown(here: Session) -> Iterator[Callable[[dict[str, Any]], None]]:
-    """Yield how to show a document: a picture redrawn in a terminal, else a line where something changed."""
-    if not here.screen.live:
-        yield _Lines(here).show
-        return
-    from rich.console import Console  # noqa: PLC0415 - only a terminal needs it
-    from rich.live import Live  # noqa: PLC0415 - as above
-    from rich.text import Text  # noqa: PLC0415 - as above
-
-    with Live(console=Console(highlight=False), auto_refresh=False, vertical_overflow="visible") as live:
-
-        def show(found: dict[str, Any]) -> None:
-            live.update(Text.from_ansi(view.rollout(found, here.screen)), refresh=True)
-
-        yield show
-
-
-class _Lines:
-    """One line a change: NDJSON or words."""
-
-    def __init__(self, here: Session) -> None:
-        self._here = here
-        self._last: object = None
-
-    def show(self, found: dict[str, Any]) -> None:
-        """Write the document if it says something new; its age alone is nothing new."""
-        told = {name: value for name, value in found.items() if name != "data_age"}
-        line = told if self._here.screen.json else view.summary(found)
-        if line == self._last:
-            return
-        self._last = line
-        write(encoded({"schema": ROLLOUT, **found}) + "\n" if self._here.screen.json else f"{line}\n")

@@ -5,13 +5,14 @@ from typing import Any
 import click
 
 from rollout.service.cli import view
+from rollout.service.cli.follow import STATES
 from rollout.service.cli.output import clean, number, table
 from rollout.service.cli.record import told
 from rollout.service.cli.session import ROLLOUT, Session, online, session
 
 
 @click.command("list")
-@click.option("--state", help="Only rollouts in this state.")
+@click.option("--state", type=click.Choice(STATES), help="Only rollouts in this state.")
 @online
 @session
 def list_command(here: Session, state: str | None) -> None:
@@ -43,7 +44,9 @@ def get_command(here: Session, name: str) -> None:
 
 @click.command("explain")
 @click.argument("name", metavar="ID")
-@click.option("--last", default=10, show_default=True, help="How many of the newest decisions to show.")
+@click.option(
+    "--last", type=click.IntRange(0), default=10, show_default=True, help="How many of the newest decisions to show."
+)
 @online
 @session
 def explain_command(here: Session, name: str, last: int) -> None:

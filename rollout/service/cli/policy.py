@@ -1,4 +1,4 @@
-"""Policies: check one, show one, list those that are stored."""
+"""Policies: check one, store one, show one, list those that are stored."""
 
 from pathlib import Path
 from typing import Any
@@ -17,7 +17,7 @@ LINT = "rollout.lint/1"
 @click.group("policy")
 @form
 def policy_command() -> None:
-    """Check and show policies."""
+    """Check, store and show policies."""
 
 
 @policy_command.command("lint")
@@ -61,6 +61,17 @@ def _said(here: Session, found: dict[str, Any]) -> int:
         lines += fitting(rows, here.screen.width)
     here.screen.text("\n".join([*lines, "refused" if refused else "accepted"]))
     return REFUSED if refused else 0
+
+
+@policy_command.command("add")
+@click.argument("file", type=click.Path(path_type=Path))
+@online
+@session
+def add(here: Session, file: Path) -> None:
+    """Store a policy file for ever, under its name and digest."""
+    found = here.client.post("/policies", read(file)).document
+    here.screen.document("rollout.policy-added/1", found)
+    here.screen.text(f"{found.get('name')}  digest {found.get('digest')}")
 
 
 @policy_command.command("list")

@@ -1,7 +1,8 @@
 """Which server to ask, and as whom.
 
-First that says so wins: flag, environment, configuration file, and last a `rollout up` of this user on this
-machine. Where each value came from is kept, for the sentence that is shown when it does not work.
+First that says so wins: flag, environment, configuration file (`config.toml` in the user's configuration folder:
+`url`, and `token_file` relative to that folder), and last a `rollout up` of this user on this machine. Where each
+value came from is kept, for the sentence that is shown when it does not work.
 """
 
 import os
@@ -13,6 +14,7 @@ from pathlib import Path
 from rollout.errors import InvalidError, UnreachableError
 
 ADVICE = "set ROLLOUT_URL and ROLLOUT_TOKEN_FILE, pass --url and --token-file, or start one here with `rollout up`"
+KNOWN = frozenset({"url", "token_file"})  # what the configuration file may say
 TOKEN_LIMIT = 64 * 1024  # bytes; a JWT is a few kB, anything longer is the wrong file
 
 
@@ -49,7 +51,7 @@ def locate(flags: Flags, environ: Mapping[str, str] = os.environ) -> Server:
     if not url and told:
         url, source = told, str(file)
     if not token and (path := _text(written, "token_file", file)):
-        token = _read(Path(path).expanduser(), str(file))
+        token = _read(file.parent / Path(path).expanduser(), str(file))
     if not url and (local := _local(environ)):
         address, admin = local
         return Server(address, token or admin, "a `rollout up` of yours on this machine")
@@ -91,11 +93,16 @@ def _configuration() -> tuple[Path, Mapping[str, object]]:
 
     path = platformdirs.user_config_path("rollout") / "config.toml"
     try:
-        return path, tomllib.loads(path.read_text(encoding="utf-8"))
+        found = tomllib.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         return path, {}
     except (OSError, ValueError) as error:
         raise InvalidError(f"the configuration file {path} cannot be read: {error}", slug="configuration") from error
+    if unknown := sorted(set(found) - KNOWN):
+        raise InvalidError(
+            f"{path}: `{unknown[0]}` is not known there; it may say {' and '.join(sorted(KNOWN))}", slug="configuration"
+        )
+    return path, found
 
 
 def _text(written: Mapping[str, object], name: str, file: Path) -> str | None:

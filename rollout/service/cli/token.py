@@ -3,10 +3,18 @@
 import click
 
 from rollout.service.cli.client import segment
+from rollout.service.cli.follow import Duration
 from rollout.service.cli.output import table
 from rollout.service.cli.session import Session, online, session
 
 ROLES = ("viewer", "releaser", "operator", "approver", "admin", "enrol", "collector")
+
+
+def _duration(context: click.Context, option: click.Parameter, value: str | None) -> str | None:
+    """Pass a duration on as it was written; the server is sent nothing that is none."""
+    if value is not None:
+        Duration().convert(value, option, context)
+    return value
 
 
 @click.group("token")
@@ -18,8 +26,8 @@ def token_command() -> None:
 @token_command.command("create")
 @click.option("--role", type=click.Choice(ROLES), required=True, help="What its bearer may do.")
 @click.option("--name", required=True, help="The person: two tokens of one name are one person.")
-@click.option("--uses", type=click.IntRange(1), help="How often an enrolment token may be used.")
-@click.option("--ttl", help="How long it lives: 45s, 10m, 2h, 3d (the server's default: 90 days).")
+@click.option("--uses", type=click.IntRange(1, 2**31 - 1), help="How often an enrolment token may be used.")
+@click.option("--ttl", callback=_duration, help="How long it lives: 45s, 10m, 2h, 3d (the server's default: 90 days).")
 @online
 @session
 def create(here: Session, role: str, name: str, uses: int | None, ttl: str | None) -> None:
@@ -40,9 +48,13 @@ def listed(here: Session) -> None:
     """List tokens, without their secrets."""
     found = here.client.get("/tokens")
     here.screen.document("rollout.tokens/1", found)
-    names = ("id", "name", "role", "uses", "expires")
-    rows = [names, *(tuple(each.get(name) for name in names) for each in found.get("tokens", []))]
+    names = ("id", "name", "role", "uses", "expires", "revoked")
+    rows = [names, *(tuple(_shown(each.get(name)) for name in names) for each in found.get("tokens", []))]
     here.screen.text("\n".join(table(rows, left=range(len(names)))))
+
+
+def _shown(value: object) -> object:
+    return {True: "yes", False: "no"}[value] if isinstance(value, bool) else value
 
 
 @token_command.command("revoke")

@@ -13,16 +13,32 @@ LABEL = 10  # columns of the words before a fact
 
 def rollout(found: Mapping[str, Any], screen: Screen) -> str:
     """Return the picture of `GET /rollouts/{id}`, no line wider than the screen where words allow."""
-    lines = [_title(found, screen)]
-    if found.get("started_by"):
-        lines += _fact("started", f"by {found['started_by']}: {found.get('reason') or '-'}", screen)
-    verdict = str(found.get("verdict", "-"))
-    lines += [f"{'verdict':<{LABEL}}{screen.paint(verdict)}"]
-    if found.get("sentence"):
-        lines += _fact("", str(found["sentence"]), screen)
-    lines += _numbers(found, screen)
-    lines += _waiting(found, screen)
+    lines = [_title(found, screen), *_started(found, screen), *_verdict(found, screen)]
+    lines += [*_numbers(found, screen), *_waiting(found, screen)]
     return "\n".join([*lines, "", *rings(found.get("rings") or [], screen)])
+
+
+def within(found: Mapping[str, Any], screen: Screen, height: int) -> str:
+    """Return the picture in at most `height` lines: the ring in play first, then cut; a number is never shortened."""
+    whole = rollout(found, screen)
+    if whole.count("\n") < height:
+        return whole
+    every = found.get("rings") or []
+    begun = [each for each in every if each.get("state") not in {"waiting", "promoted"}]
+    played = begun or [each for each in every if each.get("state") != "promoted"][:1] or every[-1:]
+    others = [f"{each.get('name')} {each.get('state')}" for each in every if each not in played]
+    lines = [_title(found, screen), *_verdict(found, screen), *rings(played, screen)]
+    lines += _fact("others", ", ".join(others), screen) if others else []
+    lines += [*_waiting(found, screen), *_numbers(found, screen), *_started(found, screen)]
+    left = len(lines) - height
+    more = f"{left + 1} lines more than fit here: `rollout get {clean(found.get('rollout'))}`"
+    return "\n".join(lines if left <= 0 else [*lines[: height - 1], more[: screen.width]])
+
+
+def wrapped(text: str, screen: Screen, indent: int = 0) -> list[str]:
+    """Return words in lines that fit beside an indent; a long word is never broken."""
+    width = max(20, screen.width - indent)
+    return textwrap.wrap(clean(text), width, break_long_words=False, break_on_hyphens=False)
 
 
 def rings(found: Sequence[Mapping[str, Any]], screen: Screen) -> list[str]:
@@ -69,6 +85,17 @@ def _title(found: Mapping[str, Any], screen: Screen) -> str:
     return f"{name}  {release}  {screen.paint(str(found.get('state')))}{frozen}"
 
 
+def _started(found: Mapping[str, Any], screen: Screen) -> list[str]:
+    if not found.get("started_by"):
+        return []
+    return _fact("started", f"by {found['started_by']}: {found.get('reason') or '-'}", screen)
+
+
+def _verdict(found: Mapping[str, Any], screen: Screen) -> list[str]:
+    said = _fact("", str(found["sentence"]), screen) if found.get("sentence") else []
+    return [f"{'verdict':<{LABEL}}{screen.paint(str(found.get('verdict', '-')))}", *said]
+
+
 def _numbers(found: Mapping[str, Any], screen: Screen) -> list[str]:
     evidence, ratio = found.get("e") or {}, found.get("ratio") or {}
     lines: list[str] = []
@@ -91,7 +118,10 @@ def _waiting(found: Mapping[str, Any], screen: Screen) -> list[str]:
     if not waiting:
         return []
     since = f", since {waiting['since']}" if waiting.get("since") else ""
-    lines = _fact("waits for", f"{waiting.get('for')}{since}", screen)
+    said = str(waiting.get("for"))
+    if said in str(found.get("sentence")):
+        said = "what stands above"
+    lines = _fact("waits for", f"{said}{since}", screen)
     state = found.get("state")
     ring = next((r.get("name") for r in found.get("rings") or [] if r.get("state") == "awaiting-approval"), None)
     if ring is not None and state == "awaiting-approval":
@@ -100,5 +130,5 @@ def _waiting(found: Mapping[str, Any], screen: Screen) -> list[str]:
 
 
 def _fact(label: str, text: str, screen: Screen) -> list[str]:
-    wrapped = textwrap.wrap(clean(text), max(20, screen.width - LABEL), break_long_words=False, break_on_hyphens=False)
-    return [f"{label if n == 0 else '':<{LABEL}}{line}" for n, line in enumerate(wrapped or ["-"])]
+    lines = wrapped(text, screen, LABEL)
+    return [f"{label if n == 0 else '':<{LABEL}}{line}" for n, line in enumerate(lines or ["-"])]

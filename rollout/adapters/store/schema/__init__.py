@@ -10,7 +10,7 @@ from rollout.adapters.store.schema.catalogue import Key, metadata
 from rollout.adapters.store.schema.course import adoption, freeze, member, policy, release, ring, rollout, tally
 from rollout.adapters.store.schema.fleet import beat_log, crash, event, host, presence, running
 from rollout.adapters.store.schema.judged import beacon, evidence, judgement, tick, watch
-from rollout.adapters.store.schema.person import audit, store_clock, token, vote
+from rollout.adapters.store.schema.person import audit, keyed_request, store_clock, token, vote
 from rollout.adapters.store.schema.signed import metadata_file, repository, ring_map
 
 __all__ = [
@@ -25,6 +25,7 @@ __all__ = [
     "freeze",
     "host",
     "judgement",
+    "keyed_request",
     "member",
     "metadata",
     "metadata_file",

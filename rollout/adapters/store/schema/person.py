@@ -1,4 +1,4 @@
-"""People: tokens, votes, audit; and the clock of the store."""
+"""People: tokens, votes, audit, keyed requests; and the clock of the store."""
 
 from sqlalchemy import JSON, Column, Float, Index, Integer, LargeBinary, String, Table, Text, UniqueConstraint
 
@@ -45,6 +45,20 @@ audit = Table(
     Column("hash", String(64), nullable=False),
     Index("audit_by_rollout", "rollout", "seq"),
     sqlite_autoincrement=True,
+)
+
+keyed_request = Table(
+    "keyed_request",
+    metadata,
+    Column("name", String(64), primary_key=True),  # an HMAC of person, path and key
+    Column("body", String(64), nullable=False),
+    Column("at", Float, nullable=False),
+    Column("owner", String(32), nullable=False),
+    Column("counter", Integer, nullable=False),
+    Column("status", Integer),  # null: it runs
+    Column("kind", Text),
+    Column("answer", LargeBinary),  # sealed: an answer may hold a token
+    Index("keyed_request_by_time", "at"),
 )
 
 store_clock = Table(
