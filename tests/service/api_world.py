@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.packages import PackageFolder
@@ -25,6 +24,7 @@ from rollout.ports.judging import StoredJudgement
 from rollout.release.build import Draft, build
 from rollout.service.api.app import create_app
 from rollout.service.api.context import Api
+from rollout.service.listen import Server
 from rollout.service.up.prepare import make_folders, prepare
 
 PRODUCT = "sensor"
@@ -185,7 +185,7 @@ def world(data):
     engine = StoreEngine(store)
     app = create_app(Api(settings, store, SystemClock(), TokenKey.load(data), PackageFolder(data), engine))
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = Server(app, settings.api)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     while not server.started:

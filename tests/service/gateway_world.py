@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies.load import load
@@ -36,6 +35,7 @@ from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ringmap import POINTS, RingMap
 from rollout.service.gateway.app import build
 from rollout.service.gateway.desk import Desk, Surroundings
+from rollout.service.listen import Server
 
 PRODUCT, OLD, NEW = "sensor", 7, 8
 DIGESTS = {OLD: "a" * 64, NEW: "b" * 64}
@@ -242,8 +242,7 @@ def world(folder: Path, clock: Any = None) -> Iterator[World]:
     clock = clock or SystemClock()
     store = open_store(settings.database, clock)
     desk = Desk(Surroundings(settings, store, clock))
-    config = uvicorn.Config(build(desk), log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = Server(build(desk), settings.gateway)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()
