@@ -1,6 +1,5 @@
 """Who calls, and may they? Asked before anything of a request's body is read."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
@@ -14,17 +13,19 @@ from rollout.service.api.context import Api, api_of
 LONGEST_TOKEN = 4096
 
 
-def allowed(roles: frozenset[str]) -> Callable[[Request], Awaitable[Person]]:
-    """Return a dependency: the person behind the request's token, of one of these roles or admin."""
+class Allowed:
+    """A dependency: the person behind the request's token, of one of these roles or admin."""
 
-    async def person(request: Request) -> Person:
+    def __init__(self, *roles: str) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(self, request: Request) -> Person:
+        """Identify the person; UnauthenticatedError or ForbiddenError."""
         api = api_of(request)
         hmac = _hmac(api, request)
         if await api.read(lambda tx: counted(tx, hmac)):
-            return await api.write(partial(identify, hmac=hmac, roles=roles))
-        return await api.read(partial(identify, hmac=hmac, roles=roles))
-
-    return person
+            return await api.write(partial(identify, hmac=hmac, roles=self.roles))
+        return await api.read(partial(identify, hmac=hmac, roles=self.roles))
 
 
 def _hmac(api: Api, request: Request) -> bytes:
@@ -36,9 +37,9 @@ def _hmac(api: Api, request: Request) -> bytes:
     return api.key.hmac(token.encode("utf-8", "surrogateescape"))
 
 
-Anybody = Annotated[Person, Depends(allowed(PEOPLE))]
-Releaser = Annotated[Person, Depends(allowed(frozenset({"releaser"})))]
-Operator = Annotated[Person, Depends(allowed(frozenset({"operator"})))]
-Approver = Annotated[Person, Depends(allowed(frozenset({"approver"})))]
-Admin = Annotated[Person, Depends(allowed(frozenset({"admin"})))]
+Anybody = Annotated[Person, Depends(Allowed(*PEOPLE))]
+Releaser = Annotated[Person, Depends(Allowed("releaser"))]
+Operator = Annotated[Person, Depends(Allowed("operator"))]
+Approver = Annotated[Person, Depends(Allowed("approver"))]
+Admin = Annotated[Person, Depends(Allowed("admin"))]
 Surroundings = Annotated[Api, Depends(api_of)]

@@ -10,7 +10,7 @@ from starlette.requests import Request
 from starlette.responses import Response
 
 from rollout.errors import RolloutError
-from rollout.service.api import acts, events, faults, hosts, people, policies, releases, rollouts, status
+from rollout.service.api import acts, events, faults, hosts, openapi, people, policies, releases, rollouts, status
 from rollout.service.api.context import Api
 from rollout.service.api.repeat import Repeats
 
@@ -44,10 +44,11 @@ def create_app(api: Api, *more: APIRouter) -> FastAPI:
     faults.install(app)
     app.middleware("http")(_measure(api))
     app.add_middleware(Repeats, clock=api.clock)
-    for router in (*ROUTERS, status.router):
-        app.include_router(router, prefix=PREFIX)
-    for router in (status.open_router, *more):
-        app.include_router(router)
+    mounted = [(PREFIX, router) for router in (*ROUTERS, status.router, openapi.router)]
+    mounted += [("", router) for router in (status.open_router, *more)]
+    for prefix, router in mounted:
+        app.include_router(router, prefix=prefix)
+    app.state.openapi = openapi.document(mounted)
     return app
 
 

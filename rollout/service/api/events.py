@@ -11,7 +11,6 @@ from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
 
 from rollout.decision import State
 from rollout.operation import view
@@ -20,6 +19,7 @@ from rollout.ports.person import AuditRow
 from rollout.ports.store import Transaction
 from rollout.service.api.access import Anybody, Surroundings
 from rollout.service.api.context import Api
+from rollout.service.api.stream import EventStream
 
 router = APIRouter()
 POLL_SECONDS: Final = 0.25
@@ -29,13 +29,13 @@ ENDED: Final = frozenset({State.ROLLED_BACK, State.REJECTED, State.HALTED})
 
 
 @router.get("/rollouts/{name}/events")
-async def events(request: Request, name: str, _person: Anybody, api: Surroundings) -> StreamingResponse:
+async def events(request: Request, name: str, _person: Anybody, api: Surroundings) -> EventStream:
     """Follow a rollout until it is over."""
     record = await api.read(partial(find, name=name))
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else 0
     head = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_follow(api, record.id, after), media_type="text/event-stream", headers=head)
+    return EventStream(_follow(api, record.id, after), headers=head)
 
 
 async def _follow(api: Api, rollout: str, after: int) -> AsyncIterator[str]:
