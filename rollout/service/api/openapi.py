@@ -55,7 +55,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, components: dict[str, 
             operation["security"] = [{"token": []}]
             operation["x-roles"] = sorted({*call.roles, "admin"})
         elif isinstance(call, Content):
-            statuses |= {*describe.WITH_BODY, 409, 422}
+            statuses |= {*describe.WITH_BODY, 404, 409, 422}
             content = {kind: {"schema": describe.hoist(schema, components)} for kind, schema in call.describe().items()}
             operation["requestBody"] = {"content": content}
     if route.dependant.path_params:
