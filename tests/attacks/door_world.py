@@ -83,8 +83,8 @@ def door(limits: Limits | None = None) -> Iterator[Door]:
                     return
                 size, more = size + len(message["body"]), message["more_body"]
             body = b"%d" % size
-        while scope["path"] == "/held" and not here.held.is_set():
-            await asyncio.sleep(0.01)
+        if scope["path"] == "/held":
+            await asyncio.to_thread(here.held.wait)
         parts = [LARGE, LARGE] if scope["path"] == "/large" else [body]
         size = b"%d" % sum(map(len, parts))
         await send({"type": "http.response.start", "status": 200, "headers": [(b"content-length", size)]})
