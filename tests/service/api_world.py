@@ -183,7 +183,8 @@ def world(data):
     prepare(settings)
     store = open_store(settings.database, SystemClock())
     engine = StoreEngine(store)
-    app = create_app(Api(settings, store, SystemClock(), TokenKey.load(data), PackageFolder(data), engine))
+    api = Api(settings, store, SystemClock(), TokenKey.load(data), PackageFolder(data), engine)
+    app = create_app(api)
     listening = socket.create_server(("127.0.0.1", 0))
     server = Server(app, settings.api)
     thread = threading.Thread(target=server.run, args=([listening],))
@@ -197,6 +198,7 @@ def world(data):
         (data / "admin.token").read_text().strip(),
         data,
     )
+    made.api = api
     try:
         yield made
     finally:

@@ -33,6 +33,7 @@ from rollout.ports.publication import RepositoryRecord
 from rollout.ports.release import ReleaseRecord
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ringmap import POINTS, RingMap
+from rollout.service.door.patience import Patience
 from rollout.service.gateway.app import build
 from rollout.service.gateway.desk import Desk, Surroundings
 from rollout.service.listen import Server
@@ -185,6 +186,7 @@ class World:
         self.desk.memory, self.seqs = Memory(), {}
         self.desk.freshness._seen.clear()
         self.desk.keys._known.clear()
+        self.desk.patience = Patience(self.desk.clock.elapsed)
 
     def knows(self, rollout: str = "r1") -> None:
         """As `sees`, without waiting for the gateway's own look."""

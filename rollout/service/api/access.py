@@ -9,6 +9,7 @@ from starlette.requests import Request
 from rollout.errors import UnauthenticatedError
 from rollout.operation.token import PEOPLE, Person, counted, identify
 from rollout.service.api.context import Api, api_of
+from rollout.service.door.patience import source_of
 
 LONGEST_TOKEN = 4096
 
@@ -20,9 +21,19 @@ class Allowed:
         self.roles = frozenset(roles)
 
     async def __call__(self, request: Request) -> Person:
-        """Identify the person; UnauthenticatedError or ForbiddenError."""
+        """Identify the person; UnauthenticatedError or ForbiddenError, BusyError after too many of the first."""
         api = api_of(request)
-        hmac = _hmac(api, request)
+        hmac, source = _hmac(api, request), source_of(request.scope.get("client"))
+        api.patience.admit(source, hmac)
+        try:
+            person = await self._identify(api, hmac)
+        except UnauthenticatedError:
+            api.patience.failed(source, hmac)
+            raise
+        api.patience.proved(hmac)
+        return person
+
+    async def _identify(self, api: Api, hmac: bytes) -> Person:
         if await api.read(lambda tx: counted(tx, hmac)):
             return await api.write(partial(identify, hmac=hmac, roles=self.roles))
         return await api.read(partial(identify, hmac=hmac, roles=self.roles))

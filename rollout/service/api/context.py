@@ -1,6 +1,7 @@
 """What every route of the API is given: the store, the clock, keys, packages, the engine."""
 
 import asyncio
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -17,6 +18,7 @@ from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Store, Transaction
 from rollout.service.api.metrics import Metrics
 from rollout.service.api.sight import SightBook
+from rollout.service.door.patience import Patience
 
 T = TypeVar("T")
 
@@ -37,7 +39,10 @@ class Engine(Protocol):
 
 @dataclass(slots=True)
 class Api:
-    """The surroundings of the routes; `slow` keeps long work from the threads that halts need."""
+    """The surroundings of the routes; `slow` keeps long work from the threads that halts need.
+
+    `following`: open event streams by person.
+    """
 
     settings: Settings
     store: Store
@@ -47,7 +52,13 @@ class Api:
     engine: Engine
     sights: SightBook = field(default_factory=SightBook)
     metrics: Metrics = field(default_factory=Metrics)
+    patience: Patience = field(init=False)
+    following: Counter[str] = field(default_factory=Counter)
     slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE, "slow"))
+
+    def __post_init__(self) -> None:
+        """Time failures on our own clock."""
+        self.patience = Patience(self.clock.elapsed)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:
         """Do `work` on a snapshot."""
