@@ -87,6 +87,9 @@ class World:
         assert answer.status_code == 200, answer.text
         return answer.json()
 
+    def get_status(self, path):
+        return self.call("GET", path).status_code
+
     def post(self, path, body=None, **more):
         return self.call("POST", path, body, **more)
 
