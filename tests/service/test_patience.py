@@ -6,6 +6,7 @@ from concurrent.futures import Future
 import pytest
 
 from rollout.errors import BusyError
+from rollout.service.api.events import MOST_STREAMS
 from rollout.service.door.patience import FREE, MOST_SOURCES, PER_SECOND, Patience, source_of
 from rollout.service.gateway.gathering import Gathering, Work
 from rollout.service.gateway.metrics import Metrics
@@ -129,3 +130,7 @@ def test_a_flood_of_wrong_tokens_at_the_api_does_not_hold_up_a_halt(tmp_path):
             assert answer.status_code == (401 if number < FREE else 429)
         assert answer.headers["retry-after"] == "1"
         assert here.post(f"/rollouts/{rollout}/halt", by="olga/operator").status_code == 200
+        assert here.call("GET", f"/rollouts/{rollout}/events", by="olga/operator").status_code == 200
+        assert here.api.following["olga"] == 0
+        here.api.following["olga"] = MOST_STREAMS
+        assert here.call("GET", f"/rollouts/{rollout}/events", by="olga/operator").status_code == 429
