@@ -6,6 +6,7 @@ Rule 2: `seq` orders a host's messages, receipt orders the fleet's; a host's own
 against its adoption.
 """
 
+import re
 from collections.abc import Collection, Mapping
 from datetime import datetime
 from functools import lru_cache
@@ -24,22 +25,30 @@ RETIRED: Final = 3
 MOST_BOOTS: Final = 1024
 """Boots remembered of one adoption: far above what any policy asks, so that a boot loop stays small."""
 
-Integer = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
 Seconds = Annotated[float, msgspec.Meta(ge=0, le=1e12)]
+Integer = Annotated[int, msgspec.Meta(ge=0, le=2**63 - 1)]
+HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
+PRODUCT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 Name = Annotated[str, msgspec.Meta(min_length=1, max_length=64)]
+HostName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=64, extra_json_schema={"pattern": f"^{HOST.pattern}$"})
+]  # spelling is checked by who reads the message, once for each new name
+ProductName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=64, extra_json_schema={"pattern": f"^{PRODUCT.pattern}$"})
+]  # likewise
 Opaque = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
-Hex = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,16}$")]
+Hex = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,16}\Z")]
 
 
 class Beat(msgspec.Struct, gc=False):
     """One beat (INTERFACES section 1.3); `uptime` in seconds since boot."""
 
-    host: Name
+    host: HostName
     boot: Opaque
     seq: Integer
     uptime: Seconds
-    running: Annotated[dict[Name, Integer], msgspec.Meta(max_length=64)]
+    running: Annotated[dict[ProductName, Integer], msgspec.Meta(max_length=64)]
     phase: Literal["idle", "applying", "applied", "reverted"]
     adoption: Name | None = None
     sleeping: bool = False
@@ -66,7 +75,7 @@ class Module(msgspec.Struct):
 class CrashReport(msgspec.Struct, omit_defaults=True):
     """One crash report (INTERFACES section 1.5); unknown fields are dropped."""
 
-    host: Name
+    host: HostName
     report: Annotated[str, msgspec.Meta(min_length=1, max_length=256)]
     kind: Literal["bugcheck", "live", "power"]
     boot: Opaque | None = None

@@ -25,7 +25,7 @@ from temporalio.worker import Worker
 
 from rollout.adapters import disk, logs
 from rollout.adapters.clock import SystemClock
-from rollout.adapters.metrics import StoreCollector
+from rollout.adapters.metrics import AgeCollector, StoreCollector
 from rollout.adapters.settings import Endpoint, Settings
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import open_store
@@ -64,16 +64,13 @@ async def _run(settings: Settings) -> int:
     stop = asyncio.Event()
     for name in (signal.SIGTERM, signal.SIGINT):
         asyncio.get_running_loop().add_signal_handler(name, stop.set)
-    registry = CollectorRegistry()
-    alarms = Counter(
-        "rollout_rollback_attempts_failed", "Rollback steps that keep failing", ["rollout"], registry=registry
-    )
     watch = Watch(store, clock, owner, settings.heartbeat_seconds)
     publisher = Publisher(store, clock, FolderSigner(settings.data / "keys"), FolderCopies(settings.data), owner)
     executor = Executor(settings.temporal or "127.0.0.1:7233", settings.namespace)
     reconciler = Reconciler(store, clock, executor, owner)
-    _observe(registry, store, watch, reconciler)
+    registry = observe(store, watch, publisher, reconciler)
     disk.register(registry, settings.data)
+    alarms = failing_steps(registry)
     forward = Forward(store, publisher, Eyes(clock.elapsed))
     back = Back(store, publisher, lambda rollout, _: alarms.labels(rollout).inc())
     try:
@@ -125,8 +122,12 @@ async def _together(stop: asyncio.Event, *loops: Coroutine[Any, Any, None]) -> _
     return _Ended(code, all_of_them=not late)
 
 
-def _observe(registry: CollectorRegistry, store: Store, watch: Watch, reconciler: Reconciler) -> None:
+def observe(store: Store, watch: Watch, publisher: Publisher, reconciler: Reconciler) -> CollectorRegistry:
+    """What the worker shows at `/metrics`, but for what its activities count (`failing_steps`)."""
+    registry = CollectorRegistry()
     registry.register(StoreCollector(store))
+    registry.register(AgeCollector("rollout_judge_tick_age_seconds", "Since the newest tick", "rollout", watch.ages))
+    registry.register(AgeCollector("rollout_lease_age_seconds", "Since a lease was renewed", "ring", publisher.ages))
     queued = Gauge("rollout_store_queue_length", "Pieces of work waiting for the store", registry=registry)
     queued.set_function(lambda: store.waiting)
     slowest = Gauge("rollout_judge_tick_seconds", "How long the newest tick took", registry=registry)
@@ -137,6 +138,14 @@ def _observe(registry: CollectorRegistry, store: Store, watch: Watch, reconciler
     answering.set_function(lambda: float(reconciler.answering))
     starts = Gauge("rollout_workflow_starts", "Workflows this worker asked the engine to run", registry=registry)
     starts.set_function(lambda: reconciler.starts)
+    return registry
+
+
+def failing_steps(registry: CollectorRegistry) -> Counter:
+    """Count what the way back tries again and again, by rollout."""
+    return Counter(
+        "rollout_rollback_attempts_failed", "Rollback steps that keep failing", ["rollout"], registry=registry
+    )
 
 
 async def serve_workflows(executor: Executor, forward: Forward, back: Back, stop: asyncio.Event) -> None:

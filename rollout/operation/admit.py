@@ -21,7 +21,7 @@ from rollout.ports.event import EventKind, Happened
 from rollout.ports.host import HostRecord
 from rollout.ports.rollout import Member
 from rollout.ports.store import Transaction
-from rollout.telemetry import HERE, Integer, Name, Opaque, Presence
+from rollout.telemetry import HERE, HostName, Integer, Opaque, Presence
 
 Identifier = Annotated[str, msgspec.Meta(pattern=r"^[a-z0-9][a-z0-9-]{0,62}\Z")]
 Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
@@ -30,7 +30,7 @@ Digest = Annotated[str, msgspec.Meta(pattern=r"^[0-9a-f]{64}\Z")]
 class Question(msgspec.Struct):
     """One question (INTERFACES section 1.4); `director_version` is the targets version."""
 
-    host: Name
+    host: HostName
     product: Identifier
     release_counter: Integer
     sha256: Digest

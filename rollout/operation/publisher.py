@@ -71,6 +71,11 @@ class Publisher:
     _copied: dict[str, int] = field(default_factory=dict)
     _copying: threading.Lock = field(default_factory=threading.Lock)
 
+    def ages(self) -> dict[str, float]:
+        """Seconds since the lease of each ring that we own was last renewed; infinite before the first time."""
+        now = self.clock.elapsed()
+        return {ring: now - lease.renewed for ring, lease in dict(self.owned).items()}
+
     async def run(self, stop: asyncio.Event) -> None:
         """Publish until `stop`; a round that fails is logged and tried again."""
         version, standing, round_at = -1, None, float("-inf")

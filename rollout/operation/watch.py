@@ -67,6 +67,11 @@ class Watch:
                 self.owned.clear()
             await asyncio.sleep(POLL_SECONDS)
 
+    def ages(self) -> dict[str, float]:
+        """Seconds since each rollout that we watch was last judged."""
+        now = self.clock.elapsed()
+        return {rollout: now - watched.elapsed for rollout, watched in dict(self.owned).items()}
+
     def round(self) -> None:
         """Own what nobody owns, and judge what is due."""
         now = self.clock.elapsed()

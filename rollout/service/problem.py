@@ -35,7 +35,14 @@ _KINDS: Mapping[type[RolloutError], tuple[int, int, str]] = {
     RolloutError: (500, 1, "internal"),
 }
 # A message that cannot be taken is a 400, but for these (INTERFACES section 1).
-_STATUS_OF_SLUG: Mapping[str, int] = {"too-large": 413, "unsupported-coding": 415, "method-not-allowed": 405}
+_STATUS_OF_SLUG: Mapping[str, int] = {
+    "too-large": 413,
+    "unsupported-coding": 415,
+    "method-not-allowed": 405,
+    "too-slow": 408,
+    "too-many-requests": 429,
+    "head-too-large": 431,
+}
 _ERROR_OF_STATUS: Mapping[int, type[RolloutError]] = {
     401: errors.UnauthenticatedError,
     403: errors.ForbiddenError,

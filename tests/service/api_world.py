@@ -7,7 +7,6 @@ import time
 from contextlib import contextmanager
 
 import httpx
-import uvicorn
 
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.packages import PackageFolder
@@ -26,6 +25,7 @@ from rollout.ports.judging import StoredJudgement
 from rollout.release.build import Draft, build
 from rollout.service.api.app import create_app
 from rollout.service.api.context import Api
+from rollout.service.listen import Server
 from rollout.service.up.prepare import make_folders, prepare
 
 PRODUCT = "sensor"
@@ -87,6 +87,9 @@ class World:
         answer = self.call("GET", path, **more)
         assert answer.status_code == 200, answer.text
         return answer.json()
+
+    def get_status(self, path):
+        return self.call("GET", path).status_code
 
     def post(self, path, body=None, **more):
         return self.call("POST", path, body, **more)
@@ -184,9 +187,10 @@ def world(data):
     prepare(settings)
     store = open_store(settings.database, SystemClock())
     engine = StoreEngine(store)
-    app = create_app(Api(settings, store, SystemClock(), TokenKey.load(data), PackageFolder(data), engine))
+    api = Api(settings, store, SystemClock(), TokenKey.load(data), PackageFolder(data), engine)
+    app = create_app(api)
     listening = socket.create_server(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_config=None, access_log=False, timeout_graceful_shutdown=1))
+    server = Server(app, settings.api)
     thread = threading.Thread(target=server.run, args=([listening],))
     thread.start()
     while not server.started:
@@ -198,6 +202,7 @@ def world(data):
         (data / "admin.token").read_text().strip(),
         data,
     )
+    made.api = api
     try:
         yield made
     finally:

@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import httpx
-import uvicorn
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
 from policies.load import load
@@ -34,8 +33,10 @@ from rollout.ports.publication import RepositoryRecord
 from rollout.ports.release import ReleaseRecord
 from rollout.ports.rollout import RingRecord, RolloutRecord
 from rollout.ringmap import POINTS, RingMap
+from rollout.service.door.patience import Patience
 from rollout.service.gateway.app import build
 from rollout.service.gateway.desk import Desk, Surroundings
+from rollout.service.listen import Server
 
 PRODUCT, OLD, NEW = "sensor", 7, 8
 DIGESTS = {OLD: "a" * 64, NEW: "b" * 64}
@@ -185,6 +186,7 @@ class World:
         self.desk.memory, self.seqs = Memory(), {}
         self.desk.freshness._seen.clear()
         self.desk.keys._known.clear()
+        self.desk.patience = Patience(self.desk.clock.elapsed)
 
     def knows(self, rollout: str = "r1") -> None:
         """As `sees`, without waiting for the gateway's own look."""
@@ -242,8 +244,7 @@ def world(folder: Path, clock: Any = None, patience: float | None = None) -> Ite
     clock = clock or SystemClock()
     store = open_store(settings.database, clock, patience)
     desk = Desk(Surroundings(settings, store, clock))
-    config = uvicorn.Config(build(desk), log_config=None, access_log=False, ws="none", timeout_graceful_shutdown=1)
-    server = uvicorn.Server(config)
+    server = Server(build(desk), settings.gateway)
     with socket.create_server(("127.0.0.1", 0)) as listener:
         thread = threading.Thread(target=server.run, args=([listener],), daemon=True)
         thread.start()

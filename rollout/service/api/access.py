@@ -1,6 +1,5 @@
 """Who calls, and may they? Asked before anything of a request's body is read."""
 
-from collections.abc import Awaitable, Callable
 from functools import partial
 from typing import Annotated
 
@@ -11,27 +10,40 @@ from rollout.errors import UnauthenticatedError
 from rollout.operation.token import PEOPLE, Person, counted, identify
 from rollout.service.api.context import Api, api_of
 from rollout.service.api.keyed import IN_SCOPE, Keyed
+from rollout.service.door.patience import source_of
 
 LONGEST_TOKEN = 4096
 
 
-def allowed(roles: frozenset[str]) -> Callable[[Request], Awaitable[Person]]:
-    """Return a dependency: the person behind the request's token, of one of these roles or admin.
+class Allowed:
+    """A dependency: the person behind the request's token, of one of these roles or admin.
 
     It ends a request that was answered before (`keyed.AnsweredError`).
     """
 
-    async def person(request: Request) -> Person:
+    def __init__(self, *roles: str) -> None:
+        self.roles = frozenset(roles)
+
+    async def __call__(self, request: Request) -> Person:
+        """Identify the person; UnauthenticatedError or ForbiddenError, BusyError after too many of the first."""
         api = api_of(request)
-        hmac = _hmac(api, request)
-        counts = await api.read(lambda tx: counted(tx, hmac))
-        found = await (api.write if counts else api.read)(partial(identify, hmac=hmac, roles=roles))
+        hmac, source = _hmac(api, request), source_of(request.scope.get("client"))
+        api.patience.admit(source, hmac)
+        try:
+            person = await self._identify(api, hmac)
+        except UnauthenticatedError:
+            api.patience.failed(source, hmac)
+            raise
+        api.patience.proved(hmac)
         keyed: Keyed | None = request.scope.get(IN_SCOPE)
         if keyed is not None:
-            await keyed.claim(found.name)
-        return found
+            await keyed.claim(person.name)
+        return person
 
-    return person
+    async def _identify(self, api: Api, hmac: bytes) -> Person:
+        if await api.read(lambda tx: counted(tx, hmac)):
+            return await api.write(partial(identify, hmac=hmac, roles=self.roles))
+        return await api.read(partial(identify, hmac=hmac, roles=self.roles))
 
 
 def _hmac(api: Api, request: Request) -> bytes:
@@ -43,9 +55,9 @@ def _hmac(api: Api, request: Request) -> bytes:
     return api.key.hmac(token.encode("utf-8", "surrogateescape"))
 
 
-Anybody = Annotated[Person, Depends(allowed(PEOPLE))]
-Releaser = Annotated[Person, Depends(allowed(frozenset({"releaser"})))]
-Operator = Annotated[Person, Depends(allowed(frozenset({"operator"})))]
-Approver = Annotated[Person, Depends(allowed(frozenset({"approver"})))]
-Admin = Annotated[Person, Depends(allowed(frozenset({"admin"})))]
+Anybody = Annotated[Person, Depends(Allowed(*PEOPLE))]
+Releaser = Annotated[Person, Depends(Allowed("releaser"))]
+Operator = Annotated[Person, Depends(Allowed("operator"))]
+Approver = Annotated[Person, Depends(Allowed("approver"))]
+Admin = Annotated[Person, Depends(Allowed("admin"))]
 Surroundings = Annotated[Api, Depends(api_of)]

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from rollout.errors import ConflictError, ForbiddenError, NotFoundError, UnreachableError
@@ -22,64 +21,56 @@ REFUSALS = {403: ForbiddenError, 404: NotFoundError, 409: ConflictError}
 
 
 @router.post("/rollouts/{name}/halt")
-async def halt(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+async def halt(name: str, person: Operator, asked: body.Stopping, api: Surroundings) -> JSONResponse:
     """Stop for good; one person, at once, as often as one likes."""
-    asked = await body.parse(request, body.Stop)
     return await _stopped(api, partial(stop.halt, name=name, person=person.name, reason=asked.reason))
 
 
 @router.post("/rollouts/{name}/pause")
-async def pause(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+async def pause(name: str, person: Operator, asked: body.Stopping, api: Surroundings) -> JSONResponse:
     """Grant nothing until resumed."""
-    asked = await body.parse(request, body.Stop)
     return await _stopped(api, partial(stop.pause, name=name, person=person.name, reason=asked.reason))
 
 
 @router.post("/rollouts/{name}/reject")
-async def reject(request: Request, name: str, person: Approver, api: Surroundings) -> JSONResponse:
+async def reject(name: str, person: Approver, asked: body.Stopping, api: Surroundings) -> JSONResponse:
     """Refuse the release."""
-    asked = await body.parse(request, body.Stop)
     return await _stopped(api, partial(stop.reject, name=name, person=person.name, reason=asked.reason))
 
 
 @router.post("/rollouts/{name}/rollback")
-async def roll_back(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+async def roll_back(name: str, person: Operator, asked: body.Explained, api: Surroundings) -> JSONResponse:
     """Put back what each host ran before; accepted now, done when the hosts report it."""
-    asked = await body.parse(request, body.Because)
     work = partial(stop.roll_back, name=name, person=person.name, reason=asked.reason)
     return await _stopped(api, work, status=202)
 
 
 @router.post("/rollouts/{name}/approve")
-async def approve(request: Request, name: str, person: Anybody, api: Surroundings) -> JSONResponse:
+async def approve(name: str, person: Anybody, asked: body.Approving, api: Surroundings) -> JSONResponse:
     """Agree to the promotion of a ring."""
-    asked = await body.parse(request, body.Approve)
     record = await api.read(partial(stop.find, name=name))
     wish = act.Act("approve", record.id, asked.ring, asked.evidence_revision, person.name, asked.reason)
     return await _forward(api, record, wish, person)
 
 
 @router.post("/rollouts/{name}/resume")
-async def resume(request: Request, name: str, person: Anybody, api: Surroundings) -> JSONResponse:
+async def resume(name: str, person: Anybody, asked: body.Resuming, api: Surroundings) -> JSONResponse:
     """Agree to go on."""
-    asked = await body.parse(request, body.Resume)
     record = await api.read(partial(stop.find, name=name))
     wish = act.Act("resume", record.id, "", asked.evidence_revision, person.name, asked.reason)
     return await _forward(api, record, wish, person)
 
 
 @router.post("/freeze")
-async def freeze(request: Request, person: Operator, api: Surroundings) -> JSONResponse:
+async def freeze(person: Operator, asked: body.Explained, api: Surroundings) -> JSONResponse:
     """Stop every rollout from going forward."""
-    asked = await body.parse(request, body.Because)
     await api.write(partial(stop.freeze, person=person.name, reason=asked.reason), stopping=True)
     return JSONResponse({"frozen": True})
 
 
 @router.post("/unfreeze")
-async def unfreeze(request: Request, person: Approver, api: Surroundings) -> JSONResponse:
+async def unfreeze(person: Approver, asked: body.Stopping, api: Surroundings) -> JSONResponse:
     """Agree to lift the freeze; it takes two, and an engine that could go on."""
-    asked = await body.parse(request, body.Stop)
     await api.engine.answers()
     outcome = await api.write(partial(act.unfreeze, person=person.name, reason=asked.reason or ""))
     _raise(outcome)

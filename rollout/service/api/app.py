@@ -9,13 +9,27 @@ from fastapi import APIRouter, FastAPI
 from starlette.requests import Request
 from starlette.responses import Response
 
-from rollout.errors import RolloutError
-from rollout.service.api import acts, events, faults, hosts, keyed, people, policies, releases, rollouts, status
+from rollout.errors import NotFoundError, RolloutError
+from rollout.service.api import (
+    acts,
+    events,
+    faults,
+    hosts,
+    keyed,
+    openapi,
+    people,
+    policies,
+    releases,
+    rollouts,
+    status,
+)
 from rollout.service.api.context import Api
+from rollout.service.api.faults import answer
 from rollout.service.api.repeat import Repeats
 
 PREFIX: Final = "/api/v1"
 LOOK_SECONDS: Final = 1.0
+_NO_NAME: Final = NotFoundError("a name may not contain the character NUL", slug="not-found")
 ROUTERS: Final = (
     acts.router,
     rollouts.router,
@@ -45,10 +59,11 @@ def create_app(api: Api, *more: APIRouter) -> FastAPI:
     app.add_exception_handler(keyed.AnsweredError, keyed.answered)
     app.middleware("http")(_measure(api))
     app.add_middleware(Repeats, api=api)
-    for router in (*ROUTERS, status.router):
-        app.include_router(router, prefix=PREFIX)
-    for router in (status.open_router, *more):
-        app.include_router(router)
+    mounted = [(PREFIX, router) for router in (*ROUTERS, status.router, openapi.router)]
+    mounted += [("", router) for router in (status.open_router, *more)]
+    for prefix, router in mounted:
+        app.include_router(router, prefix=prefix)
+    app.state.openapi = openapi.document(mounted)
     return app
 
 
@@ -57,13 +72,18 @@ def _measure(api: Api) -> Callable[[Request, Callable[[Request], Awaitable[Respo
 
     async def measure(request: Request, call: Callable[[Request], Awaitable[Response]]) -> Response:
         begun = api.clock.elapsed()
-        response = await call(request)
+        response = answer(_NO_NAME) if _has_nul(request) else await call(request)
         route = getattr(request.scope.get("route"), "path", "none")
         api.metrics.requests.labels(request.method, route, response.status_code).inc()
         api.metrics.seconds.labels(route).observe(api.clock.elapsed() - begun)
         return response
 
     return measure
+
+
+def _has_nul(request: Request) -> bool:
+    """Whether path or query hold the one character that no store can be asked for."""
+    return "\x00" in request.scope["path"] or b"%00" in request.scope["query_string"]
 
 
 async def _look(api: Api) -> None:

@@ -1,8 +1,10 @@
 """Bodies of operators' requests: bounded, strict JSON or YAML; unknown fields are an error."""
 
 import json
-from typing import Annotated, Any, Final, Literal, NoReturn, TypeVar
+from abc import ABC, abstractmethod
+from typing import Annotated, Any, Final, Generic, Literal, NoReturn, TypeVar
 
+from fastapi import Depends
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 from starlette.requests import Request
 
@@ -12,8 +14,9 @@ from rollout.service.gateway.body import MIB, decode, read
 DOCUMENT_LIMIT: Final = MIB
 PACKAGE_LIMIT: Final = 256 * MIB
 MOST_PROBLEMS: Final = 50
+COMPONENT: Final = "#/components/schemas/{model}"
 
-Reasoning = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000)]
+Reasoning = Annotated[str, StringConstraints(strip_whitespace=True, min_length=1, max_length=2000, pattern=r"\S")]
 Body = TypeVar("Body", bound=BaseModel)
 
 
@@ -26,7 +29,7 @@ class Strict(BaseModel):
 class Start(Strict):
     """`POST /rollouts`. `policy` is a stored name or a whole document."""
 
-    release: Annotated[str, StringConstraints(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}/(0|[1-9][0-9]{0,15})\z")]
+    release: Annotated[str, StringConstraints(pattern=r"^[a-z0-9][a-z0-9-]{0,62}/(0|[1-9][0-9]{0,15})$")]
     policy: str | dict[str, Any]
     reason: Reasoning
     skip_unstored: bool = False
@@ -69,23 +72,57 @@ class NewToken(Strict):
     ttl: Annotated[str, StringConstraints(max_length=40)] | None = None
 
 
-async def parse(request: Request, shape: type[Body]) -> Body:
-    """Return the request's body; MalformedError where it is no JSON object, InvalidError with every wrong field.
+class Content(ABC):
+    """A dependency that reads the body, after the person was identified: dependencies run in order."""
 
-    No body at all is an empty object.
-    """
-    found = await document(request)
+    @abstractmethod
+    def describe(self) -> dict[str, Any]:
+        """Return the JSON schema of each content type."""
+
+
+class Json(Content, Generic[Body]):
+    """The body as a model; no body at all is an empty object."""
+
+    def __init__(self, shape: type[Body]) -> None:
+        self.shape = shape
+
+    def describe(self) -> dict[str, Any]:
+        """Return the model's own schema."""
+        return {"application/json": self.shape.model_json_schema(ref_template=COMPONENT)}
+
+    async def __call__(self, request: Request) -> Body:
+        """Read it; MalformedError where it is no JSON object, InvalidError with every wrong field."""
+        return _validated(as_object(await text(request)), self.shape)
+
+
+class Bytes(Content):
+    """The body as it was sent."""
+
+    def describe(self) -> dict[str, Any]:
+        """A package is what `rollout release verify` accepts."""
+        return {"application/zip": {"type": "string", "format": "binary", "maxLength": PACKAGE_LIMIT}}
+
+    async def __call__(self, request: Request) -> bytes:
+        """Read it."""
+        return await raw(request, PACKAGE_LIMIT)
+
+
+Starting = Annotated[Start, Depends(Json(Start))]
+Stopping = Annotated[Stop, Depends(Json(Stop))]
+Explained = Annotated[Because, Depends(Json(Because))]
+Approving = Annotated[Approve, Depends(Json(Approve))]
+Resuming = Annotated[Resume, Depends(Json(Resume))]
+NewTokens = Annotated[NewToken, Depends(Json(NewToken))]
+Package = Annotated[bytes, Depends(Bytes())]
+
+
+def _validated(found: dict[str, Any], shape: type[Body]) -> Body:
     try:
         return shape.model_validate(found)
     except ValidationError as error:
         rows = error.errors(include_url=False, include_context=False, include_input=False)[:MOST_PROBLEMS]
         problems = tuple(Problem("field", f"{'.'.join(map(str, row['loc']))}: {row['msg']}") for row in rows)
         raise InvalidError(f"the request is wrong: {problems[0].detail}", slug="invalid", problems=problems) from None
-
-
-async def document(request: Request) -> dict[str, Any]:
-    """Return the JSON object of the body, {} where there is none."""
-    return as_object(await text(request))
 
 
 async def text(request: Request) -> bytes:

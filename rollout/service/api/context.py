@@ -2,6 +2,7 @@
 
 import asyncio
 import secrets
+from collections import Counter
 from collections.abc import Callable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
@@ -20,6 +21,7 @@ from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Store, Transaction
 from rollout.service.api.metrics import Metrics
 from rollout.service.api.sight import SightBook
+from rollout.service.door.patience import Patience
 
 T = TypeVar("T")
 
@@ -42,7 +44,8 @@ class Engine(Protocol):
 class Api:
     """The surroundings of the routes; `slow` keeps long work from the threads that halts need.
 
-    `owner` names this process to the others; `claimed` are the keyed requests that run in it.
+    `owner` names this process to the others; `claimed` are the keyed requests that run in it; `following`: open event
+    streams by person.
     """
 
     settings: Settings
@@ -53,13 +56,16 @@ class Api:
     engine: Engine
     sights: SightBook = field(default_factory=SightBook)
     metrics: Metrics = field(default_factory=Metrics)
+    patience: Patience = field(init=False)
+    following: Counter[str] = field(default_factory=Counter)
     owner: str = field(default_factory=lambda: secrets.token_hex(16))
     claimed: set[str] = field(default_factory=set)
     lives: Lives = field(default_factory=Lives)
     slow: ThreadPoolExecutor = field(default_factory=lambda: ThreadPoolExecutor(SLOW_AT_ONCE, "slow"))
 
     def __post_init__(self) -> None:
-        """Show the disk beside what the API measures of itself."""
+        """Time failures on our own clock; show the disk beside what the API measures of itself."""
+        self.patience = Patience(self.clock.elapsed)
         disk.register(self.metrics.registry, self.settings.data)
 
     async def read(self, work: Callable[[Transaction], T]) -> T:

@@ -11,30 +11,44 @@ from typing import Final
 
 from fastapi import APIRouter
 from starlette.requests import Request
-from starlette.responses import StreamingResponse
 
 from rollout.decision import ENDED, State
+from rollout.errors import BusyError
 from rollout.operation import view
 from rollout.operation.stop import find
 from rollout.ports.person import AuditRow
 from rollout.ports.store import Transaction
 from rollout.service.api.access import Anybody, Surroundings
 from rollout.service.api.context import Api
+from rollout.service.api.stream import EventStream
 
 router = APIRouter()
 POLL_SECONDS: Final = 0.25
 COMMENT_SECONDS: Final = 15.0
 ROWS_AT_ONCE: Final = 500
+MOST_STREAMS: Final = 50  # of one person: each looks into the store four times a second
 
 
 @router.get("/rollouts/{name}/events")
-async def events(request: Request, name: str, _person: Anybody, api: Surroundings) -> StreamingResponse:
+async def events(request: Request, name: str, person: Anybody, api: Surroundings) -> EventStream:
     """Follow a rollout until it is over."""
+    if api.following[person.name] >= MOST_STREAMS:
+        raise BusyError(f"{person.name} follows {MOST_STREAMS} rollouts already", slug="too-many-requests")
     record = await api.read(partial(find, name=name))
     last = request.headers.get("last-event-id", "")
     after = int(last) if last.isascii() and last.isdecimal() and len(last) < 19 else 0
     head = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-    return StreamingResponse(_follow(api, record.id, after), media_type="text/event-stream", headers=head)
+    return EventStream(_counted(api, person.name, _follow(api, record.id, after)), headers=head)
+
+
+async def _counted(api: Api, person: str, rows: AsyncIterator[str]) -> AsyncIterator[str]:
+    """Pass the rows on, and count this stream while it lives."""
+    api.following[person] += 1
+    try:
+        async for row in rows:
+            yield row
+    finally:
+        api.following[person] -= 1
 
 
 async def _follow(api: Api, rollout: str, after: int) -> AsyncIterator[str]:

@@ -3,7 +3,6 @@
 from functools import partial
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from rollout.operation import fleet_view, roster
@@ -35,17 +34,15 @@ async def one(name: str, _person: Anybody, api: Surroundings) -> JSONResponse:
 
 
 @router.post("/hosts/{name}/retire")
-async def retire(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+async def retire(name: str, person: Operator, asked: body.Explained, api: Surroundings) -> JSONResponse:
     """Take a host out of the fleet for good."""
-    asked = await body.parse(request, body.Because)
     await api.write(partial(roster.retire, name=name, person=person.name, reason=asked.reason))
     return await _shown(api, name)
 
 
 @router.post("/hosts/{name}/rekey")
-async def rekey(request: Request, name: str, person: Operator, api: Surroundings) -> JSONResponse:
+async def rekey(name: str, person: Operator, asked: body.Explained, api: Surroundings) -> JSONResponse:
     """Let a host enrol with another key."""
-    asked = await body.parse(request, body.Because)
     await api.write(partial(roster.rekey, name=name, person=person.name, reason=asked.reason))
     return await _shown(api, name)
 

@@ -5,7 +5,6 @@ from functools import partial
 from typing import Annotated, Final
 
 from fastapi import APIRouter, Query
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from policies.duration import parse_duration
@@ -22,9 +21,8 @@ DEFAULT_TTL_SECONDS: Final = 90 * 86_400.0
 
 
 @router.post("/tokens")
-async def make(request: Request, person: Admin, api: Surroundings) -> JSONResponse:
+async def make(person: Admin, asked: body.NewTokens, api: Surroundings) -> JSONResponse:
     """Make a token and show it this once."""
-    asked = await body.parse(request, body.NewToken)
     wanted = token.Wanted(asked.name, asked.role, asked.uses, _seconds(asked.ttl))
     secret = api.key.make()
     record = await api.write(partial(token.issue, wanted=wanted, id_=secret.id, hmac=secret.hmac, person=person.name))

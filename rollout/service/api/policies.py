@@ -1,8 +1,8 @@
 """Policies: store, show, and judge them on this fleet."""
 
-from typing import Any
+from typing import Annotated, Any
 
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.requests import Request
 from starlette.responses import JSONResponse
 
@@ -23,10 +23,27 @@ router = APIRouter()
 YAML = ("application/yaml", "application/x-yaml", "text/yaml")
 
 
+class GivenDocument(body.Content):
+    """A dependency: the body, YAML as it is, JSON as an object."""
+
+    def describe(self) -> dict[str, Any]:
+        """A mapping: the policy's own rules say more than a schema could."""
+        return {"application/json": {"type": "object"}} | {kind: {"type": "string"} for kind in YAML}
+
+    async def __call__(self, request: Request) -> bytes | dict[str, Any]:
+        """Read it."""
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        found = await body.text(request)
+        return found if kind in YAML else body.as_object(found)
+
+
+Given = Annotated[bytes | dict[str, Any], Depends(GivenDocument())]
+
+
 @router.post("/policies")
-async def add(request: Request, person: Releaser, api: Surroundings) -> JSONResponse:
+async def add(person: Releaser, given: Given, api: Surroundings) -> JSONResponse:
     """Store a policy for ever, under its name and digest."""
-    policy = accepted(load(await _given(request)))
+    policy = accepted(load(given))
     record = await api.write(lambda tx: intake.store_policy(tx, policy, person.name))
     return JSONResponse({"name": record.name, "digest": record.digest}, 201)
 
@@ -39,9 +56,8 @@ async def listed(_person: Anybody, api: Surroundings) -> JSONResponse:
 
 
 @router.post("/policies/lint")
-async def linted(request: Request, person: Anybody, api: Surroundings) -> JSONResponse:
+async def linted(person: Anybody, given: Given, api: Surroundings) -> JSONResponse:
     """Judge a policy on this fleet: a document, or `{"policy": name or document}`."""
-    given = await _given(request)
     inner = given["policy"] if isinstance(given, dict) and set(given) == {"policy"} else given
     try:
         policy = await _policy(api, inner if isinstance(inner, bytes | str | dict) else {})
@@ -64,13 +80,6 @@ async def _policy(api: Surroundings, given: bytes | str | dict[str, Any]) -> Pol
     if stored is None:
         raise NotFoundError(f"no policy called {given!r} is stored; `rollout policy list` shows them", slug="no-policy")
     return stored.policy
-
-
-async def _given(request: Request) -> bytes | dict[str, Any]:
-    """Return the body: YAML as it is, JSON as an object."""
-    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-    found = await body.text(request)
-    return found if kind in YAML else body.as_object(found)
 
 
 def _shown(record: PolicyRecord) -> dict[str, Any]:

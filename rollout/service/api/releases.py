@@ -4,7 +4,6 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from rollout.errors import NotFoundError, SurroundingsError
@@ -21,9 +20,8 @@ router = APIRouter()
 
 
 @router.post("/releases")
-async def add(request: Request, person: Releaser, api: Surroundings) -> JSONResponse:
+async def add(person: Releaser, package: body.Package, api: Surroundings) -> JSONResponse:
     """Verify a package and keep it for ever."""
-    package = await body.raw(request, body.PACKAGE_LIMIT)
     verified = await api.run_slow(partial(_verified, api, package))
     await api.read(partial(intake.refuse_other, verified=verified))
     made = verified.manifest

@@ -6,8 +6,7 @@ from functools import partial
 from typing import Any
 
 from fastapi import APIRouter
-from starlette.requests import Request
-from starlette.responses import JSONResponse, Response, StreamingResponse
+from starlette.responses import JSONResponse
 
 from policies.load import load
 from rollout.decision import State
@@ -18,6 +17,7 @@ from rollout.operation.stop import find
 from rollout.ports.store import Store, Transaction
 from rollout.service.api import body
 from rollout.service.api.access import Anybody, Releaser, Surroundings
+from rollout.service.api.stream import Lines
 
 router = APIRouter()
 ROWS_AT_ONCE = 5_000  # evidence rows of one read transaction
@@ -25,9 +25,8 @@ LINKS_AT_ONCE = 1_000
 
 
 @router.post("/rollouts")
-async def begin(request: Request, person: Releaser, api: Surroundings) -> Response:
+async def begin(person: Releaser, asked: body.Starting, api: Surroundings) -> JSONResponse:
     """Start a rollout, or say what starting it would do."""
-    asked = await body.parse(request, body.Start)
     product, _, counter = asked.release.partition("/")
     policy = asked.policy if isinstance(asked.policy, str) else load(asked.policy)
     salts = (secrets.token_hex(16), secrets.token_hex(16))
@@ -56,10 +55,10 @@ async def one(name: str, _person: Anybody, api: Surroundings) -> JSONResponse:
 
 
 @router.get("/rollouts/{name}/evidence")
-async def evidence(name: str, _person: Anybody, api: Surroundings) -> StreamingResponse:
+async def evidence(name: str, _person: Anybody, api: Surroundings) -> Lines:
     """Stream the recorded evidence, one JSON document a line."""
     record = await api.read(partial(find, name=name))
-    return StreamingResponse(_lines(api.store, record.id), media_type="application/x-ndjson")
+    return Lines(_lines(api.store, record.id))
 
 
 @router.get("/rollouts/{name}/decisions")

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 from fastapi import APIRouter
 from prometheus_client import CONTENT_TYPE_LATEST, generate_latest
@@ -16,6 +17,7 @@ from rollout.service.api.access import Anybody, Surroundings
 router = APIRouter()
 open_router = APIRouter()  # no token, no prefix
 DISTRIBUTION = "rollout-orchestrator"
+NOT_READY: dict[str, Any] = {"description": "What is missing", "content": {"application/json": {}}}
 NO_STORE = {"Cache-Control": "no-store"}
 
 
@@ -36,7 +38,7 @@ async def healthz() -> JSONResponse:
     return JSONResponse({"status": "ok"}, headers=NO_STORE)
 
 
-@open_router.get("/readyz")
+@open_router.get("/readyz", responses={503: NOT_READY})
 async def readyz(api: Surroundings) -> JSONResponse:
     """The store answers; stops need nothing else. Warns of a disk that is nearly full."""
     told = disk.warnings(api.settings.data)

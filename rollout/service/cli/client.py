@@ -15,7 +15,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any
-from urllib.parse import quote, urlencode, urlsplit
+from urllib.parse import SplitResult, quote, urlencode, urlsplit
 
 import click
 
@@ -43,7 +43,7 @@ class Client:
     """One server, one token; a connection per call."""
 
     def __init__(self, server: Server, timeout: float = TIMEOUT) -> None:
-        parts = urlsplit(server.url)
+        parts = _split(server)
         if parts.scheme not in {"http", "https"} or not parts.hostname:
             raise InvalidError(f"{server.url!r} ({server.source}) is no http or https URL", slug="url")
         self.server = server
@@ -66,8 +66,8 @@ class Client:
             with file.open("rb") as body:
                 head = {"Content-Type": kind, "Content-Length": str(file.stat().st_size)}
                 return self._exchange("POST", path, body, head)
-        except FileNotFoundError as error:
-            raise NotFoundError(f"there is no file {file}", slug="no-file") from error
+        except OSError as error:  # of the file: the connection's own are UnreachableError
+            raise NotFoundError(f"{file} cannot be read: {error.strerror}", slug="no-file") from error
 
     def delete(self, path: str) -> Answer:
         """Remove what a path names."""
@@ -129,11 +129,21 @@ class Client:
         )
 
 
+def _split(server: Server) -> SplitResult:
+    try:
+        return urlsplit(server.url)
+    except ValueError as error:
+        raise InvalidError(f"{server.url!r} ({server.source}) is no URL: {error}", slug="url") from error
+
+
 def segment(text: str) -> str:
     """One part of a path, as it must stand in a URL; without a name there is nothing to ask for."""
     if not text:
         raise click.UsageError("a name is empty")
-    return quote(text, safe="")
+    try:
+        return quote(text, safe="")
+    except UnicodeEncodeError as error:
+        raise InvalidError(f"{text!r} is no text that can be sent", slug="name") from error
 
 
 def _lines(answer: http.client.HTTPResponse) -> Iterator[bytes]:

@@ -69,7 +69,7 @@ def bearer(flags: Flags, environ: Mapping[str, str] = os.environ) -> str | None:
     if flags.token_file:
         return _read(Path(flags.token_file), "--token-file")
     if environ.get("ROLLOUT_TOKEN"):
-        return environ["ROLLOUT_TOKEN"].strip()
+        return _one_token(environ["ROLLOUT_TOKEN"].strip(), "ROLLOUT_TOKEN")
     named = environ.get("ROLLOUT_TOKEN_FILE")
     return _read(Path(named), "ROLLOUT_TOKEN_FILE") if named else None
 
@@ -82,9 +82,12 @@ def _read(path: Path, source: str) -> str:
         raise InvalidError(
             f"the token file {path} ({source}) cannot be read: {error.strerror}", slug="token-file"
         ) from error
-    text = found.decode("ascii", errors="replace").strip()
-    if len(found) > TOKEN_LIMIT or not text or not text.isascii() or not text.isprintable() or " " in text:
-        raise InvalidError(f"the file {path} ({source}) does not hold one token", slug="token-file")
+    return _one_token(found.decode("ascii", errors="replace").strip(), f"the file {path} ({source})")
+
+
+def _one_token(text: str, source: str) -> str:
+    if len(text) > TOKEN_LIMIT or not text or not text.isascii() or not text.isprintable() or " " in text:
+        raise InvalidError(f"{source} does not hold one token", slug="token-file")
     return text
 
 

@@ -19,6 +19,7 @@ from rollout.service.gateway.desk import Desk
 from rollout.service.gateway.endpoints import Adoptions, Beats, Crashes, Hosts
 from rollout.service.gateway.files import Files
 from rollout.service.gateway.lookout import Lookout
+from rollout.service.gateway.openapi import document
 from rollout.service.gateway.reply import of_error
 
 
@@ -48,6 +49,9 @@ def build(desk: Desk) -> Starlette:
     async def metrics(_request: Request) -> Response:
         return Response(generate_latest(desk.metrics.registry), media_type=CONTENT_TYPE_LATEST)
 
+    async def openapi(request: Request) -> Response:
+        return _json(200, document(request.app.routes))
+
     return Starlette(
         routes=[
             Route("/v1/beats", Beats(desk), methods=["POST"]),
@@ -57,6 +61,7 @@ def build(desk: Desk) -> Starlette:
             Route("/metadata/director/{ring}/{file}", files.director),
             Route("/metadata/image/{file}", files.image),
             Route("/targets/{path:path}", files.target),
+            Route("/v1/openapi.json", openapi),
             Route("/healthz", healthz),
             Route("/readyz", readyz),
             Route("/metrics", metrics),

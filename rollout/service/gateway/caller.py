@@ -2,7 +2,7 @@
 
 import asyncio
 import hmac
-from collections.abc import Iterable
+from collections.abc import Hashable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -27,9 +27,22 @@ class Signer:
     public_key: bytes
     created: float
 
+    @property
+    def name(self) -> Hashable:
+        """Under which its share of the queues is counted."""
+        return self.host
 
+
+@dataclass(frozen=True, slots=True)
 class Collector:
-    """A live token of role collector."""
+    """A live token of role collector, by its HMAC."""
+
+    digest: bytes
+
+    @property
+    def name(self) -> Hashable:
+        """Under which its share of the queues is counted."""
+        return self.digest
 
 
 Caller = Signer | Collector
@@ -71,13 +84,20 @@ class Keys:
                 claim.check(known[1], "POST", path, body, now)
                 return Signer(claim.keyid, known[0], claim.created)
             except UnauthenticatedError:
-                self.forget(claim.keyid)  # it may have a new key
-        raw, key = await self._load(claim.keyid)
+                raw, key = await self._load(claim.keyid)  # it may have a new key
+                if raw == known[0]:
+                    raise
+        else:
+            raw, key = await self._load(claim.keyid)
         claim.check(key, "POST", path, body, now)
         if len(self._known) >= _MOST_KEYS:
             self._known.clear()
         self._known[claim.keyid] = (raw, key)
         return Signer(claim.keyid, raw, claim.created)
+
+    def knows(self, host: str) -> bool:
+        """Whether this host's key was read before."""
+        return host in self._known
 
     def forget(self, host: str) -> None:
         """Read this host's key anew next time."""
@@ -90,6 +110,7 @@ class Keys:
 
         raw = await asyncio.to_thread(self._store.read, look)
         if not raw:
+            self.forget(host)
             raise UnauthenticatedError(f"no key is enrolled for {host}", slug="signature")
         return raw, public_key(raw)
 
@@ -97,4 +118,4 @@ class Keys:
 async def collector(store: Store, digest: bytes) -> Collector:
     """Prove that the token is a live one of role collector."""
     await asyncio.to_thread(store.read, lambda tx: bearer(tx, digest, COLLECTOR))
-    return Collector()
+    return Collector(digest)

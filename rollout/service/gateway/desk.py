@@ -13,6 +13,7 @@ from rollout.operation.record import Heard, Memory, Refused, Told
 from rollout.operation.standing import Watching
 from rollout.ports.clock import Clock
 from rollout.ports.store import Store, Transaction
+from rollout.service.door.patience import Patience
 from rollout.service.gateway.caller import Caller, Keys, Signer, Tokens
 from rollout.service.gateway.gathering import Gathering, Work
 from rollout.service.gateway.metrics import Metrics
@@ -46,6 +47,7 @@ class Desk:
         self.freshness = Freshness()
         self.tokens = Tokens(self.settings.data)
         self.keys = Keys(self.store)
+        self.patience = Patience(self.clock.elapsed)
         self.next_beat = self.settings.heartbeat_seconds
         watching = Watching(self.freshness, self.clock.elapsed, lambda: secrets.token_hex(16))
 

@@ -3,7 +3,8 @@
 Plain ASGI: two thousand signed requests a second leave no room for layers between socket and decoder.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Hashable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from typing import Any, ClassVar, Generic, TypeVar
 
 import msgspec
@@ -15,6 +16,7 @@ from rollout.errors import ForbiddenError, RolloutError, UnauthenticatedError
 from rollout.operation import admit, crashed, enrol, record
 from rollout.operation.record import Refused
 from rollout.service import problem
+from rollout.service.door.patience import source_of
 from rollout.service.gateway import body as bodies
 from rollout.service.gateway import messages
 from rollout.service.gateway.caller import Caller, Signer, collector
@@ -25,6 +27,19 @@ from rollout.telemetry import Beat, CrashReport
 
 RowT = TypeVar("RowT", bound=messages.HasHost)
 Scope = Mapping[str, Any]
+
+
+@contextmanager
+def proving(desk: Desk, source: Hashable, proof: Hashable = None) -> Iterator[None]:
+    """Around a look at a proof: BusyError before it where its source failed too often."""
+    desk.patience.admit(source, proof)
+    try:
+        yield
+    except UnauthenticatedError:
+        desk.patience.failed(source, proof)
+        raise
+    if proof is not None:
+        desk.patience.proved(proof)
 
 
 class Endpoint:
@@ -66,14 +81,18 @@ class Rows(Endpoint, Generic[RowT]):
         headers: Sequence[tuple[bytes, bytes]] = scope["headers"]
         fields = dict(headers)
         declared, coding = fields.get(b"content-length"), fields.get(b"content-encoding")
-        desk = self._desk
+        desk, source = self._desk, source_of(scope.get("client"))
         if b"signature-input" in fields or b"signature" in fields:
             claim = signature.parse(headers)
             sent = await bodies.read(receive, declared, bodies.HOST_LIMIT)
             path = scope.get("raw_path", b"").decode("latin-1")
-            signer = await desk.keys.check(claim, path, sent, desk.clock.now())
+            name = claim.keyid
+            with proving(desk, (source, name) if desk.keys.knows(name) else source):  # who is known is counted apart
+                signer = await desk.keys.check(claim, path, sent, desk.clock.now())
             return signer, bodies.decode(sent, coding, bodies.HOST_LIMIT)
-        speaker = await collector(desk.store, desk.tokens.digest(headers))
+        digest = desk.tokens.digest(headers)
+        with proving(desk, source, digest):
+            speaker = await collector(desk.store, digest)
         sent = await bodies.read(receive, declared, bodies.BODY_LIMIT)
         return speaker, bodies.decode(sent, coding, bodies.EXPANDED_LIMIT)
 
@@ -98,7 +117,7 @@ class Beats(Rows[Beat]):
 
     async def _answer(self, caller: Caller, message: Message[Beat]) -> Reply:
         key = caller.public_key if isinstance(caller, Signer) else None
-        told = await self._desk.beats.put([record.Row(beat, key) for beat in message.rows])
+        told = await self._desk.beats.put([record.Row(beat, key) for beat in message.rows], caller.name)
         self._desk.metrics.beats.inc(len(told))
         document: dict[str, Any] = {"next_beat": plain(self._desk.next_beat)}
         rings: dict[str, Mapping[str, str]] = {}
@@ -127,7 +146,7 @@ class Crashes(Rows[CrashReport]):
 
     async def _answer(self, caller: Caller, message: Message[CrashReport]) -> Reply:
         signed = (caller.public_key, caller.created) if isinstance(caller, Signer) else (None, None)
-        answers = await self._desk.crashes.put([crashed.Row(report, *signed) for report in message.rows])
+        answers = await self._desk.crashes.put([crashed.Row(report, *signed) for report in message.rows], caller.name)
         self._refuse_strangers(caller, answers)
         for report, answer in zip(message.rows, answers, strict=True):
             if answer is None:
@@ -142,7 +161,7 @@ class Adoptions(Rows[admit.Question]):
 
     async def _answer(self, caller: Caller, message: Message[admit.Question]) -> Reply:
         key = caller.public_key if isinstance(caller, Signer) else None
-        answered = await self._desk.questions.put([admit.Row(question, key) for question in message.rows])
+        answered = await self._desk.questions.put([admit.Row(question, key) for question in message.rows], caller.name)
         if Refused.STRANGER in answered:
             raise self._desk.refuse_stranger(caller)
         answers = [self._document(each) for each in answered]
@@ -184,9 +203,10 @@ class Hosts(Endpoint):
             claim.check(signature_key.public_key(raw), "POST", path, sent, desk.clock.now())
         algorithm = "ed25519" if len(raw) == 32 else "ecdsa-p256-sha256"
         application = enrol.Application(said.host, algorithm, raw, msgspec.to_builtins(said.attributes))
-        (enrolled,) = await desk.enrolments.put([enrol.Row(digest, application)])
-        if isinstance(enrolled, RolloutError):
-            raise enrolled
+        with proving(desk, source_of(scope.get("client")), digest):
+            (enrolled,) = await desk.enrolments.put([enrol.Row(digest, application)], digest)
+            if isinstance(enrolled, RolloutError):
+                raise enrolled
         desk.metrics.enrolments.inc()
         document = {
             "host": enrolled.host,

@@ -8,7 +8,7 @@ so that a transaction stays near 20 ms (DESIGN section 3) whatever its rows cost
 import asyncio
 import time
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Hashable, Sequence
 from dataclasses import dataclass
 from typing import Final, Generic, TypeVar
 
@@ -58,6 +58,7 @@ class Gathering(Generic[RowT, ResultT, AnswerT]):
         self._metrics = metrics
         self._queue: deque[_Pending[RowT, AnswerT]] = deque()
         self._waiting = 0
+        self._shares: dict[Hashable, int] = {}
         self._room = work.rows_per_commit
         self._arrived = asyncio.Event()
 
@@ -66,17 +67,28 @@ class Gathering(Generic[RowT, ResultT, AnswerT]):
         """Whether it would send callers away."""
         return self._waiting >= self._work.most_waiting
 
-    async def put(self, rows: Sequence[RowT]) -> list[AnswerT]:
-        """One answer a row, after the last of them is committed; BusyError, nothing kept, when the queue is full."""
+    async def put(self, rows: Sequence[RowT], caller: Hashable = None) -> list[AnswerT]:
+        """One answer a row, after the last of them is committed; BusyError, nothing kept, when the queue is full.
+
+        It is full for a caller who holds half of it: one that floods leaves room for all others.
+        """
         if not rows:
             return []
-        if self._waiting and self._waiting + len(rows) > self._work.most_waiting:
+        mine = self._shares.get(caller, 0)
+        crowded = mine and mine + len(rows) > self._work.most_waiting // 2
+        if crowded or (self._waiting and self._waiting + len(rows) > self._work.most_waiting):
             raise BusyError("the gateway's queue is full; try again in a second", slug="busy")
         pending: _Pending[RowT, AnswerT] = _Pending(rows, [], asyncio.get_running_loop().create_future())
         self._queue.append(pending)
         self._count(len(rows))
         self._arrived.set()
-        return await pending.future
+        self._shares[caller] = mine + len(rows)
+        try:
+            return await pending.future
+        finally:
+            self._shares[caller] -= len(rows)
+            if not self._shares[caller]:
+                del self._shares[caller]
 
     async def run(self) -> None:
         """Commit what arrives, until cancelled."""

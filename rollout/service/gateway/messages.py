@@ -1,6 +1,5 @@
 """Messages: bytes of JSON to rows of one kind, whole or not at all."""
 
-import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, Literal, Protocol, TypeVar
@@ -9,11 +8,9 @@ import msgspec
 
 from rollout.errors import MalformedError
 from rollout.operation.admit import Question
-from rollout.telemetry import Beat, CrashReport
+from rollout.telemetry import HOST, PRODUCT, Beat, CrashReport, HostName
 
 MOST_ROWS: Final = 10_000
-HOST: Final = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}", re.ASCII)
-PRODUCT: Final = re.compile(r"[a-z0-9][a-z0-9-]{0,62}", re.ASCII)
 _MOST_PRODUCTS: Final = 10_000
 
 
@@ -52,7 +49,7 @@ class Attributes(msgspec.Struct, omit_defaults=True):
 class Enrolment(msgspec.Struct):
     """The body of an enrolment (INTERFACES section 1.2)."""
 
-    host: str
+    host: HostName
     public_key: Annotated[str, msgspec.Meta(max_length=256)]
     attributes: Attributes
 
@@ -73,7 +70,7 @@ class Reader(Generic[RowT]):
     """Reads one kind of message: a row, or an object with a list of rows under `field`."""
 
     def __init__(self, envelope: type[msgspec.Struct], field: str, row: type[RowT]) -> None:
-        self._field = field
+        self.field, self.row = field, row
         self._envelope = msgspec.json.Decoder(envelope)
         self._row = msgspec.json.Decoder(row)
         self._rows = msgspec.json.Decoder(list[row])  # type: ignore[valid-type]  # a type known at run time
@@ -81,7 +78,7 @@ class Reader(Generic[RowT]):
     def read(self, body: bytes, known: Container[str] = frozenset()) -> Message[RowT]:
         """Decode and check every row; `known` host ids need no second look at their spelling."""
         try:
-            inner: Any = getattr(self._envelope.decode(body), self._field)
+            inner: Any = getattr(self._envelope.decode(body), self.field)
             is_batch = inner is not msgspec.UNSET
             rows: list[RowT] = self._rows.decode(inner) if is_batch else [self._row.decode(body)]
         except (msgspec.DecodeError, UnicodeDecodeError, RecursionError) as error:

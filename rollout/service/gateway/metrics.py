@@ -20,6 +20,7 @@ class Metrics:
         self.rejected = Counter(
             "rollout_gateway_rejected", "Requests refused, by reason.", ["reason"], registry=self.registry
         )
+        self.rejected.labels("busy")  # there from the start: the first one that is sent away is an increase
         self.queue = Gauge(
             "rollout_gateway_queue_rows", "Rows waiting for a commit.", ["queue"], registry=self.registry
         )
