@@ -1,6 +1,8 @@
 """The room left where the data lies, as metrics and `/readyz` tell it before it is gone."""
 
 import os
+from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from prometheus_client import CollectorRegistry, Gauge
@@ -13,6 +15,12 @@ def free(folder: Path) -> int:
     """Bytes that are free for us; OSError where the folder is gone."""
     found = os.statvfs(folder)
     return found.f_bavail * found.f_frsize
+
+
+def free_share(folder: Path) -> float:
+    """Share of the disk that is free for us, 0..1; OSError where the folder is gone."""
+    found = os.statvfs(folder)
+    return found.f_bavail / found.f_blocks if found.f_blocks else 0.0
 
 
 def warnings(folder: Path) -> dict[str, list[str]]:
@@ -28,13 +36,17 @@ def warnings(folder: Path) -> dict[str, list[str]]:
 
 
 def register(registry: CollectorRegistry, folder: Path) -> None:
-    """Show the room left at each scrape: -1 where it is not known."""
+    """Show the room left at each scrape, in bytes and as a share of the disk: -1 where it is not known."""
+    shown: tuple[tuple[str, str, Callable[[Path], float]], ...] = (
+        ("rollout_disk_free_bytes", "Room left where the data folder lies.", free),
+        ("rollout_disk_free_ratio", "Share of the data folder's disk that is free.", free_share),
+    )
+    for name, words, measure in shown:
+        Gauge(name, words, registry=registry).set_function(partial(_known, measure, folder))
 
-    def left() -> float:
-        try:
-            return free(folder)
-        except OSError:
-            return -1
 
-    gauge = Gauge("rollout_disk_free_bytes", "Room left where the data folder lies.", registry=registry)
-    gauge.set_function(left)
+def _known(measure: Callable[[Path], float], folder: Path) -> float:
+    try:
+        return measure(folder)
+    except OSError:
+        return -1

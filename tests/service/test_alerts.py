@@ -25,7 +25,7 @@ from workflows.worker import failing_steps, observe
 DEPLOY = Path(__file__).parents[2] / "deploy"
 PROMETHEUS = DEPLOY / "prometheus"
 NAME = re.compile(r"\b(?:rollout_[a-z_]+|up)\b(?=[{ )\[=<>]|$)")
-ELSEWHERE = {"up", "rollout_disk_free_ratio"}  # Prometheus' own; of `serve`, which watches its disk
+ELSEWHERE = {"up"}  # Prometheus' own
 RULES = [rule for group in yaml.safe_load((PROMETHEUS / "rules.yaml").read_text())["groups"] for rule in group["rules"]]
 PANELS = json.loads((DEPLOY / "grafana" / "rollouts.json").read_text())["panels"]
 needs_prometheus = pytest.mark.skipif(
