@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from sqlalchemy import create_engine, event
+from sqlalchemy.engine import Connection
 from sqlalchemy.exc import DBAPIError
 from sqlalchemy.pool import NullPool
 
@@ -14,6 +15,13 @@ from rollout.adapters.store.connection import open_engine
 from rollout.adapters.store.transaction import Transaction
 
 T = TypeVar("T")
+
+
+class Snapshot(Transaction):
+    """What a reader needs of a transaction: the tables. It writes nothing, so it has no time."""
+
+    def __init__(self, connection: Connection) -> None:
+        self.connection, self.at = connection, 0.0
 
 
 class Records:
@@ -37,7 +45,7 @@ class Records:
     def read(self, work: Callable[[Transaction], T]) -> T:
         """Run `work` on one snapshot."""
         with self._engine.begin() as connection:
-            return work(Transaction(connection, 0.0))
+            return work(Snapshot(connection))
 
     def try_read(self, work: Callable[[Transaction], T]) -> T | None:
         """Run `work`, or return None while nobody can read: nobody has the file open and its log needs recovery."""
