@@ -7,7 +7,6 @@ import unittest
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
 from rollout.errors import RolloutError
 from rollout.service.demo.operator import Operator
@@ -37,30 +36,24 @@ def perform(folder: Path, seed: int, kind: str, wishes: Sequence[Wish], wanted: 
     outcome = Outcome(seed, kind)
     stage = Stage(folder / "data", seed)
     try:
-        wishes = _surround(stage, wishes, say)
-        stage.up()
-        _roll_out(stage, folder, wanted, wishes, outcome, say)
+        with contextlib.ExitStack() as held:
+            wishes = _surround(stage, wishes, held, say)
+            held.callback(stage.close)
+            stage.up()
+            _roll_out(stage, folder, wanted, wishes, outcome, say)
     except (GivenUpError, RolloutError, AssertionError) as error:
         outcome.ending.append(Violation("no-end", f"{type(error).__name__}: {error}"))
         say(f"  VIOLATION no-end: {error}")
-    finally:
-        stage.close()
-        for fault in _special(wishes):
-            if hasattr(fault, "clear"):
-                fault.clear(stage)
     return outcome
 
 
-def _special(wishes: Sequence[Wish]) -> list[ModuleType]:
-    """The faults that want a service of their own."""
-    return list({w.fault.NAME: w.fault for w in wishes if hasattr(w.fault, "environment")}.values())
-
-
-def _surround(stage: Stage, wishes: Sequence[Wish], say: Say) -> Sequence[Wish]:
+def _surround(stage: Stage, wishes: Sequence[Wish], held: contextlib.ExitStack, say: Say) -> Sequence[Wish]:
     """Make the environment that the faults need; the wishes without those that cannot be had here."""
-    for fault in _special(wishes):
+    for fault in {w.fault.NAME: w.fault for w in wishes if hasattr(w.fault, "environment")}.values():
         try:
             stage.environment |= fault.environment(stage)
+            if hasattr(fault, "clear"):
+                held.callback(fault.clear, stage)
         except unittest.SkipTest as missing:
             say(f"  left out: {missing}")
             wishes = [wish for wish in wishes if wish.fault is not fault]
