@@ -16,15 +16,16 @@ SECONDS_TO_TAKE_OVER = 120.0  # 5 s, on two loaded cores
 def owners(stage: Stage) -> dict[str, tuple[str, int]]:
     """Return owner and epoch of every rollout that is judged."""
 
-    def work(tx: Transaction) -> dict[str, tuple[str, int]]:
+    def work(tx: Transaction) -> list[dict[str, tuple[str, int]]]:
         judged = {record.id for record in tx.rollouts.judged()}
-        return {name: row[:2] for name, row in tx.judging.watches().items() if name in judged}
+        return [{name: row[:2] for name, row in tx.judging.watches().items() if name in judged}]
 
     records = stage.records()
     try:
-        return records.try_read(work) or {}
+        (found,) = stage.wait(lambda: records.try_read(work), 60.0, "a store that can be read")
     finally:
         records.close()
+    return found
 
 
 def wait_for_others(stage: Stage, before: dict[str, tuple[str, int]]) -> float:
@@ -37,15 +38,20 @@ def wait_for_others(stage: Stage, before: dict[str, tuple[str, int]]) -> float:
 def stop_empty_handed(stage: Stage, role: str) -> int:
     """Stop a process at a moment when it keeps nobody from writing; its id."""
 
-    def stopped() -> int | None:
-        pid = stage.signal(role, signal.SIGSTOP)
-        stage.wait(lambda: stands_still(pid), 30.0, f"{role} to stand still")
-        if pid not in {holder(file) for file in (turn(stage), *stage.data.glob("metadata/**/.lock"))}:
-            return pid
-        os.kill(pid, signal.SIGCONT)
-        return None
+    pid = stage.signal(role, 0)
+    locks = (turn(stage), *stage.data.glob("metadata/**/.lock"))
+    stage.wait(lambda: stopped_without(stage, pid, *locks), SECONDS_TO_STOP, f"{role} to have nothing in its hands")
+    return pid
 
-    return stage.wait(stopped, SECONDS_TO_STOP, f"{role} to have nothing in its hands")
+
+def stopped_without(stage: Stage, pid: int, *locks: Path) -> bool:
+    """Stop a process; False, and it goes on, where it holds one of these locks."""
+    os.kill(pid, signal.SIGSTOP)
+    stage.wait(lambda: stands_still(pid), 30.0, f"{pid} to stand still")
+    if pid not in {holder(file) for file in locks}:
+        return True
+    os.kill(pid, signal.SIGCONT)
+    return False
 
 
 def turn(stage: Stage) -> Path:

@@ -8,8 +8,8 @@ import os
 import signal
 import time
 
-from tests.chaos.locks import holder, waits
-from tests.chaos.owners import owners, stands_still, turn, wait_for_others
+from tests.chaos.locks import waits
+from tests.chaos.owners import owners, stopped_without, turn, wait_for_others
 from tests.chaos.stage import Stage
 
 NAME = "stop publisher before lock"
@@ -34,11 +34,4 @@ def inject(stage: Stage) -> str:
 
 def _stopped(stage: Stage, lock, worker: int) -> bool:
     """Stop the worker once it waits for the lock, but not while it holds the store's turn."""
-    if not waits(lock, worker):
-        return False
-    os.kill(worker, signal.SIGSTOP)
-    stage.wait(lambda: stands_still(worker), 30.0, "the worker to stand still")
-    if holder(turn(stage)) != worker:
-        return True
-    os.kill(worker, signal.SIGCONT)
-    return False
+    return waits(lock, worker) and stopped_without(stage, worker, turn(stage))
