@@ -39,7 +39,7 @@ def stop_empty_handed(stage: Stage, role: str) -> int:
     """Stop a process at a moment when it keeps nobody from writing; its id."""
 
     pid = stage.signal(role, 0)
-    locks = (turn(stage), *stage.data.glob("metadata/**/.lock"))
+    locks = (*turns(stage), *stage.data.glob("metadata/**/.lock"))
     stage.wait(lambda: stopped_without(stage, pid, *locks), SECONDS_TO_STOP, f"{role} to have nothing in its hands")
     return pid
 
@@ -54,9 +54,9 @@ def stopped_without(stage: Stage, pid: int, *locks: Path) -> bool:
     return False
 
 
-def turn(stage: Stage) -> Path:
-    """Return the file whose lock is the turn to write."""
-    return stage.data / "store.sqlite3.inside"
+def turns(stage: Stage) -> tuple[Path, Path]:
+    """Return the files whose locks are the turn to write, and to be next: who stands still with either stops all."""
+    return stage.data / "store.sqlite3.inside", stage.data / "store.sqlite3.ahead"
 
 
 def stands_still(pid: int) -> bool:

@@ -13,7 +13,7 @@ import signal
 import time
 from pathlib import Path
 
-from tests.chaos.owners import owners, stopped_without, turn, wait_for_others
+from tests.chaos.owners import owners, stopped_without, turns, wait_for_others
 from tests.chaos.stage import Stage
 
 NAME = "stop publisher while copying"
@@ -47,7 +47,9 @@ def trap(stage: Stage, file: Path, worker: int) -> tuple[int, bytes]:
     pipe.replace(file)
     try:
         held = stage.wait(lambda: _caught(file), SECONDS_TO_COPY, "a publisher that copies")
-        stage.wait(lambda: stopped_without(stage, worker, turn(stage)), SECONDS_TO_COPY, "a worker that does not write")
+        stage.wait(
+            lambda: stopped_without(stage, worker, *turns(stage)), SECONDS_TO_COPY, "a worker that does not write"
+        )
     finally:
         kept.replace(file)
     return held, content

@@ -9,7 +9,7 @@ import signal
 import time
 
 from tests.chaos.locks import waits
-from tests.chaos.owners import owners, stopped_without, turn, wait_for_others
+from tests.chaos.owners import owners, stopped_without, turns, wait_for_others
 from tests.chaos.stage import Stage
 
 NAME = "stop publisher before lock"
@@ -34,4 +34,4 @@ def inject(stage: Stage) -> str:
 
 def _stopped(stage: Stage, lock, worker: int) -> bool:
     """Stop the worker once it waits for the lock, but not while it holds the store's turn."""
-    return waits(lock, worker) and stopped_without(stage, worker, turn(stage))
+    return waits(lock, worker) and stopped_without(stage, worker, *turns(stage))

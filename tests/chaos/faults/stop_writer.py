@@ -7,7 +7,7 @@ import os
 import signal
 
 from tests.chaos.locks import holder
-from tests.chaos.owners import stands_still, turn
+from tests.chaos.owners import stands_still, turns
 from tests.chaos.stage import Stage, alive
 
 NAME = "stop a writer for good"
@@ -25,11 +25,15 @@ def inject(stage: Stage) -> str:
 def caught(stage: Stage, role: str) -> int | None:
     """Stop a process; its id where it holds the turn and stands still, else it goes on."""
     pid = stage.pid(role)
-    if holder(turn(stage)) != pid:
+    if pid not in _holders(stage):
         return None
     os.kill(pid, signal.SIGSTOP)
     stage.wait(lambda: stands_still(pid), 10.0, f"{role} to stand still")
-    if holder(turn(stage)) == pid:
+    if pid in _holders(stage):
         return pid
     os.kill(pid, signal.SIGCONT)
     return None
+
+
+def _holders(stage: Stage) -> set[int | None]:
+    return {holder(file) for file in turns(stage)}
