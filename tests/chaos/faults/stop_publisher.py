@@ -23,7 +23,7 @@ SECONDS_LATER = 8.0  # more than others wait before they take a lease over
 
 def inject(stage: Stage) -> str:
     folder = stage.random.choice(sorted((stage.data / "metadata" / "director").iterdir()))
-    ended = stage.random.choice((signal.SIGCONT, signal.SIGKILL))
+    ended = stage.random.choice((signal.SIGCONT, signal.SIGCONT, signal.SIGKILL))
     with stage.unsupervised():
         before, worker = owners(stage), stage.pid("worker")
         pipe, content = trap(stage, folder / "1.root.json", worker)
