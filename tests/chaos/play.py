@@ -19,8 +19,8 @@ from tests.chaos.witness import Witness
 
 ENDS = frozenset({"completed", "rolled-back"})
 WAY_BACK = ("halted", "rolling-back")
-SECONDS_TO_HEAL = 90.0
-SECONDS_TO_END = 240.0
+SECONDS_TO_HEAL = 300.0  # no promise: patience with a machine that runs much else
+SECONDS_TO_END = 600.0
 SECONDS_TO_MEET = 45.0
 SECONDS_HOME = 30.0
 SECONDS_AFTER = 2.0  # for which nothing may change any more

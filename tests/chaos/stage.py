@@ -25,7 +25,7 @@ from tests.chaos.records import Records
 
 ROLES = ("up", "serve", "gateway", "worker", "temporal")
 CHILDREN = ROLES[1:]
-SECONDS_TO_START = 90.0
+SECONDS_TO_START = 300.0
 POLL_SECONDS = 0.02
 STARTED = b"Application startup complete"
 PORTS = (20_000, 32_000)  # below those that the system gives to outgoing connections while a service is down
@@ -135,7 +135,7 @@ class Stage:
             )
         self._others.append(process)
         try:
-            self.wait(lambda: STARTED in log.read_bytes()[told_before:], 90.0, "a second worker to run")
+            self.wait(lambda: STARTED in log.read_bytes()[told_before:], SECONDS_TO_START, "a second worker to run")
             yield process
         finally:
             _end(process)

@@ -5,7 +5,7 @@ import signal
 from tests.chaos.stage import Stage, alive
 
 NAME = "stop a child for good"
-SECONDS_TO_END = 90.0
+SECONDS_TO_END = 300.0
 
 
 def inject(stage: Stage) -> str:

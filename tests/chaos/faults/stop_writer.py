@@ -12,7 +12,7 @@ from tests.chaos.stage import Stage, alive
 
 NAME = "stop a writer for good"
 SECONDS_TO_CATCH = 60.0
-SECONDS_TO_END = 90.0
+SECONDS_TO_END = 300.0
 
 
 def inject(stage: Stage) -> str:
