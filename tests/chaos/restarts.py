@@ -8,6 +8,7 @@ broken or the disturbed one did not complete.
 import argparse
 import asyncio
 import itertools
+import signal
 import sys
 import tempfile
 import time
@@ -35,6 +36,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--every", type=float, default=10.0, metavar="SECONDS")
     parser.add_argument("--seed", type=int, default=1)
     asked = parser.parse_args(arguments)
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     print(
         "| rollout of | restarts | seconds | times the undisturbed | violations |\n|---|---:|---:|---:|---:|",
         flush=True,

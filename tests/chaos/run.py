@@ -8,6 +8,7 @@ Rounds are kept as JSON lines in --keep FILE; `--table FILE…` prints the table
 
 import argparse
 import json
+import signal
 import sys
 import tempfile
 import warnings
@@ -21,6 +22,7 @@ from tests.chaos.table import table
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
+    signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     asked = _arguments(arguments)
     if asked.table:
         print(table([json.loads(line) for file in asked.table for line in file.read_text().splitlines()]))
