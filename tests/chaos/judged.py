@@ -10,6 +10,7 @@ from tests.chaos.stage import Stage
 from tests.chaos.violation import Violation
 
 COMMAND = [sys.executable, "-P", "-m", "rollout.service.cli"]
+SECONDS = 600.0  # no promise: patience with a machine that runs much else
 
 
 def by_command_line(tx: Transaction, stage: Stage, rollout: str) -> list[Violation]:
@@ -17,8 +18,10 @@ def by_command_line(tx: Transaction, stage: Stage, rollout: str) -> list[Violati
     file = stage.data.with_name("evidence.jsonl")
     token = str(stage.data / "admin.token")
     asked = [*COMMAND, "--url", stage.api, "--token-file", token, "evidence", rollout]
-    file.write_bytes(subprocess.run(asked, capture_output=True, check=True, env=dict(os.environ), timeout=60).stdout)
-    told = subprocess.run([*COMMAND, "judge", str(file), "--json"], capture_output=True, check=False, timeout=120)
+    file.write_bytes(
+        subprocess.run(asked, capture_output=True, check=True, env=dict(os.environ), timeout=SECONDS).stdout
+    )
+    told = subprocess.run([*COMMAND, "judge", str(file), "--json"], capture_output=True, check=False, timeout=SECONDS)
     if told.returncode:
         return [Violation("evidence", f"`rollout judge` ends with {told.returncode}: {told.stderr.decode()[-300:]}")]
     found, stored = json.loads(told.stdout), tx.judging.judgement(rollout)
