@@ -20,6 +20,9 @@ ROUTES = {
     "lethal": ("anywhere", "rolling-back", "rolled-back", "rolled-back"),
 }  # fmt: skip
 """The places that a rollout of each kind passes, in order."""
+ELSEWHERE = frozenset({"cut store"})
+"""Faults whose store is no file of the data folder, beside which those of the file have nothing to meet:"""
+OF_THE_FILE = frozenset({"slow store", "stop a writer for good"})
 ORDER = ("good", "halted", "crashing", "good", "halted", "boot-loop", "good", "halted", "lethal")
 
 
@@ -45,27 +48,20 @@ class Plan:
     def deal(self, number: int) -> tuple[str, list[Wish]]:
         """Return the kind of candidate of a round, and its wishes.
 
-        A round has one fault of the environment at most, since each needs a service that was started for it.
+        Every second round has one fault of the environment, since each needs a service that was started for it.
         """
         kind = self._kinds[number % len(self._kinds)]
-        chosen: ModuleType | None = None
-        wishes = []
-        for where in ROUTES[kind]:
-            fault = self._least(where, chosen)
-            if hasattr(fault, "environment"):
-                chosen = fault
-            self._dealt[fault.NAME, where] = self._dealt.get((fault.NAME, where), 0) + 1
-            wishes.append(Wish(fault, where))
-        return kind, wishes
+        plain = [module for module in self._modules if not hasattr(module, "environment")]
+        special = [module for module in self._modules if hasattr(module, "environment")]
+        chosen = special[number // 2 % len(special)] if special and (number % 2 or not plain) else None
+        if chosen is not None and chosen.NAME in ELSEWHERE:
+            plain = [module for module in plain if module.NAME not in OF_THE_FILE]
+        fitting = plain if chosen is None else [*plain, chosen]
+        return kind, [Wish(self._least(where, fitting), where) for where in ROUTES[kind]]
 
-    def _least(self, where: str, chosen: ModuleType | None) -> ModuleType:
-        fitting = [module for module in self._modules if _fits(module, where, chosen)]
-        self._chance.shuffle(fitting)
-        return min(fitting, key=lambda module: self._dealt.get((module.NAME, where), 0))
-
-
-def _fits(module: ModuleType, where: str, chosen: ModuleType | None) -> bool:
-    """Whether a fault may strike there, beside the one of the environment that the round has already."""
-    if hasattr(module, "environment") and chosen not in {None, module}:
-        return False
-    return where not in getattr(module, "NOT_WHERE", ())
+    def _least(self, where: str, fitting: Sequence[ModuleType]) -> ModuleType:
+        """Choose by lot among those that met this place least often."""
+        shuffled = self._chance.sample(fitting, len(fitting))
+        fault = min(shuffled, key=lambda module: self._dealt.get((module.NAME, where), 0))
+        self._dealt[fault.NAME, where] = self._dealt.get((fault.NAME, where), 0) + 1
+        return fault
