@@ -13,7 +13,7 @@ from tests.chaos.owners import owners, stopped_without, turns, wait_for_others
 from tests.chaos.stage import Stage
 
 NAME = "stop publisher before lock"
-SECONDS_TO_COPY = 60.0
+SECONDS_TO_COPY = 150.0  # a timestamp is renewed each 60 s where no open rollout asks for more
 SECONDS_LATER = 8.0  # more than others wait before they take a lease over
 
 
