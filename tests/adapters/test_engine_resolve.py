@@ -157,3 +157,15 @@ def test_importing_the_engine_does_not_import_the_sdk():
         "sys.exit(any(name in sys.modules for name in ('temporalio', 'fastapi', 'sqlalchemy', 'httpx')))"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere a port is learned, not held")
+def test_a_port_that_another_up_reserved_is_taken_also_while_its_child_is_down():
+    mine = Reservation.of("127.0.0.1", 0, "worker")
+    try:
+        with pytest.raises(SurroundingsError, match="the worker cannot listen on"):
+            Reservation.of("127.0.0.1", mine.port, "worker")
+    finally:
+        mine.close()
+    again = Reservation.of("127.0.0.1", mine.port, "worker")
+    again.close()

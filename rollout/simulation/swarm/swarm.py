@@ -5,6 +5,7 @@ and lets each host act on its own check. `truth` may be read at any time.
 """
 
 import asyncio
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from random import Random
@@ -56,7 +57,10 @@ class Settings:
 
 
 class Swarm:
-    """A fleet of `hosts` simulated hosts that will meet `fault` when they load a candidate."""
+    """A fleet of `hosts` simulated hosts that will meet `fault` when they load a candidate.
+
+    `connect` makes its two pools of connections: whoever must know what the gateway took listens there.
+    """
 
     def __init__(
         self,
@@ -69,6 +73,7 @@ class Swarm:
         directives: Directives | None = None,
         background: Background | None = None,
         blinding: Blinding | None = None,
+        connect: Callable[[str, int], Client] = Client,
     ) -> None:
         self._settings = settings
         self._heartbeat = heartbeat
@@ -85,10 +90,10 @@ class Swarm:
             member.host.seq = int(self._clock.now() * 1000)
         self.truth.running.update(member.host.running for member in members)
         self._timeline = Timeline()
-        client = self._client = Client(settings.gateway, settings.connections)
+        client = self._client = connect(settings.gateway, settings.connections)
         self._directives = directives or Metadata(client, settings.gateway, settings.product, settings.image_root)
         # Beats have their own connection: questions in a queue must never make a fleet look dark.
-        self._beat_client = Client(settings.gateway, connections=2)
+        self._beat_client = connect(settings.gateway, 2)
         speech = self._speech = Speech(client, settings.enrol_token, settings.module)
         self._collector = Collector(
             self._beat_client,

@@ -1,0 +1,37 @@
+"""A publisher stopped between signing and copying, while it waits for the folder's lock; continued when it is old.
+
+The lock is held here until it waits; then another worker takes the leases over and copies newer versions.
+"""
+
+import fcntl
+import os
+import signal
+import time
+
+from tests.chaos.locks import waits
+from tests.chaos.owners import owners, stopped_without, turns, wait_for_others
+from tests.chaos.stage import Stage
+
+NAME = "stop publisher before lock"
+SECONDS_TO_COPY = 150.0  # a timestamp is renewed each 60 s where no open rollout asks for more
+SECONDS_LATER = 8.0  # more than others wait before they take a lease over
+
+
+def inject(stage: Stage) -> str:
+    folder = stage.random.choice(sorted((stage.data / "metadata" / "director").iterdir()))
+    with stage.unsupervised():
+        before, worker = owners(stage), stage.pid("worker")
+        with (folder / ".lock").open("r+") as lock:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            stage.wait(lambda: _stopped(stage, folder / ".lock", worker), SECONDS_TO_COPY, "a publisher that copies")
+        with stage.another_worker() as other:
+            seconds = wait_for_others(stage, before)
+            time.sleep(SECONDS_LATER)
+            os.kill(worker, signal.SIGCONT)
+            time.sleep(SECONDS_LATER / 2)
+    return f"stopped the publisher of {folder.name} at its lock, {seconds + SECONDS_LATER:.1f} s; {other.pid} went on"
+
+
+def _stopped(stage: Stage, lock, worker: int) -> bool:
+    """Stop the worker once it waits for the lock, but not while it holds the store's turn."""
+    return waits(lock, worker) and stopped_without(stage, worker, *turns(stage))
