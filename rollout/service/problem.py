@@ -99,7 +99,7 @@ def document(error: Exception) -> dict[str, Any]:
 
 def headers(error: Exception) -> dict[str, str]:
     """Return what the answer's head must carry beside the content type: when to retry, how to prove who one is."""
-    if status(error) == 503:
+    if status(error) in {429, 503}:
         return {"Retry-After": "1"}
     return {"WWW-Authenticate": "Bearer"} if isinstance(error, errors.UnauthenticatedError) else {}
 

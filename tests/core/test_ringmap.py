@@ -75,11 +75,8 @@ def test_a_map_without_one_of_its_fields_is_refused(field):
 @given(st.data())
 def test_intervals_cover_everything_are_disjoint_and_hold_exactly_their_counts(data):
     points = sorted(data.draw(st.sets(st.integers(0, POINTS - 1), max_size=30)))
-    counts, left = [], len(points)
-    while left:
-        counts.append(data.draw(st.integers(0, left)))
-        left -= counts[-1]
-    counts = counts or [0]
+    cuts = sorted(data.draw(st.lists(st.integers(0, len(points)), max_size=12)))
+    counts = [b - a for a, b in itertools.pairwise([0, *cuts, len(points)])]
     try:
         intervals = boundaries(points, counts)
     except BoundaryError:

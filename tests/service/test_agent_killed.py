@@ -35,6 +35,7 @@ def lives():
     ) as process:
 
         def live(host, die_at=0, *, start_is_boot=False):
+            host.world.gateway.knows()  # what failed in the life before is judged: one round asks but once
             order = {"state": str(host.state), "installer": f"{host.world.installer} {host.root}"}
             process.stdin.write(json.dumps(order | {"die_at": die_at, "start_is_boot": start_is_boot}) + "\n")
             process.stdin.flush()

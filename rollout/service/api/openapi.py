@@ -61,7 +61,7 @@ def _complete(operation: dict[str, Any], route: APIRoute, components: dict[str, 
     if route.dependant.path_params:
         statuses |= {404, 422}
     if route.dependant.query_params:
-        statuses.add(422)
+        statuses |= {404, 422}  # a name that no store can be asked for is nowhere
     kind = get_type_hints(route.endpoint)["return"].media_type or "text/plain"
     schema = {"type": "object"} if kind == "application/json" else {"type": "string"}
     told = {"description": route.description or "Done", "content": {kind: {"schema": schema}}}
