@@ -8,8 +8,11 @@ import pytest
 from tests.scenarios.model_machine import run
 from tests.scenarios.model_steps import DONE, SEEN
 
-SEEDS, WORLDS, STEPS = (1, 2), 21, 50
-DEPTHS = {"grants", "confirmed", "failed", "dark", "approve 200", "to halted"}  # of these very seeds
+SEEDS, WORLDS, STEPS = (2, 3), 21, 50
+DEPTHS = {  # of these very seeds
+    "grants", "confirmed", "failed", "dark", "blind ticks", "approve 200", "resume 200", "freezes", "unfreezes",
+    "ring promoted", "ring halted", "to awaiting-approval", "to completed", "to halted", "to paused", "to rolling-back",
+}  # fmt: skip
 
 
 @pytest.mark.slow
