@@ -1,4 +1,4 @@
-"""The model in the suite: the same steps in every run, so that what is red here is red everywhere."""
+"""The model in the suite: seeded worlds, as many as it takes for two thousand steps and every depth."""
 
 import runpy
 from pathlib import Path
@@ -8,8 +8,8 @@ import pytest
 from tests.scenarios.model_machine import run
 from tests.scenarios.model_steps import DONE, SEEN
 
-SEEDS, WORLDS, STEPS = (2, 3), 21, 50
-DEPTHS = {  # of these very seeds
+SEEDS, WORLDS, STEPS = range(2, 10), 22, 50
+DEPTHS = {  # two seeds reach them all, as a rule
     "grants", "confirmed", "failed", "dark", "blind ticks", "approve 200", "resume 200", "freezes", "unfreezes",
     "ring promoted", "ring halted", "to awaiting-approval", "to completed", "to halted", "to paused", "to rolling-back",
 }  # fmt: skip
@@ -20,6 +20,8 @@ DEPTHS = {  # of these very seeds
 def test_the_promises_hold_after_each_of_two_thousand_steps_in_any_order() -> None:
     for number in SEEDS:
         run(number, WORLDS, STEPS)
+        if DONE.total() >= 2_000 and not DEPTHS - set(SEEN):
+            break
     assert DONE.total() >= 2_000
     assert not DEPTHS - set(SEEN), "a model that never gets there shows nothing"
 
