@@ -26,6 +26,7 @@ from rollout.operation.watch import Watch
 from rollout.ports.store import Transaction
 from tests.scenarios.model_house import HOSTS, house
 from tests.scenarios.promise_world import PRODUCT, Body, World
+from workflows import timeouts
 from workflows.activities import Forward
 from workflows.messages import Act, InRing, Outcome
 
@@ -202,6 +203,7 @@ class ModelWorld(World):
 
     def agree(self, by: Worker, act: Act) -> Outcome | None:
         """A person's approve or resume through the worker; None where the store failed."""
+        timeouts.ACT_LOOKS = 1  # the model's time stands still meanwhile: whoever looks again sees the same
         with suppress(RolloutError):
             return self._loop.run_until_complete(by.forward.act(act))
         return None

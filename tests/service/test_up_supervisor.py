@@ -161,7 +161,7 @@ def test_a_child_that_was_stopped_with_the_stores_turn_is_ended_at_once_and_runs
     os.kill(first, signal.SIGSTOP)
     turn = (tmp_path / "turn").open("w")
     fcntl.flock(turn, fcntl.LOCK_EX)  # waits until its holder is dead
-    assert not alive(first)
+    wait_for(lambda: not alive(first))  # its locks go before its parent has heard of its death
     assert "it was stopped while it held the store's turn" in up.stderr.readline()
     turn.close()
     assert alive(wait_for(lambda: (pid := int((tmp_path / "run" / "serve.pid").read_text())) != first and pid))
