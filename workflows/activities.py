@@ -33,11 +33,12 @@ class Publishing(Protocol):
 
 @dataclass(frozen=True)
 class Forward:
-    """Forward movement. `eyes`: this process's own, shared by all of it."""
+    """Forward movement. `eyes`: this process's own, shared by all of it; `looks`: see ACT_LOOKS."""
 
     store: Store
     publisher: Publishing
     eyes: advance.Eyes
+    looks: int = timeouts.ACT_LOOKS
 
     @activity.defn
     async def await_edge(self, rollout: str) -> Due:
@@ -86,7 +87,7 @@ class Forward:
             record = tx.rollouts.get(rollout)
             return record is not None and self.eyes.blindness(tx, record) == advance.NOT_FRESH
 
-        for _ in range(timeouts.ACT_LOOKS):
+        for _ in range(self.looks):
             if not await asyncio.to_thread(self.store.read, unseen):
                 return
             await asyncio.sleep(timeouts.POLL_EVERY)

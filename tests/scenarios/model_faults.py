@@ -11,11 +11,12 @@ from rollout.errors import RolloutError
 from rollout.operation import record
 from rollout.operation.publisher import _to_copy
 from tests.scenarios.model_house import house
-from tests.scenarios.model_steps import Steps, one, people, some, step
+from tests.scenarios.model_people import PeopleSteps
+from tests.scenarios.model_steps import one, people, some, step
 from tests.scenarios.model_world import TIME, undone
 
 
-class FaultSteps(Steps):
+class FaultSteps(PeopleSteps):
     """What breaks."""
 
     @rule(times=st.integers(1, 4))

@@ -6,12 +6,14 @@ from hypothesis.stateful import rule
 from rollout.operation import crashed, roster
 from rollout.telemetry import CrashReport
 from tests.scenarios.model_house import HOSTS
-from tests.scenarios.model_promises import LEAVES
-from tests.scenarios.model_steps import Steps, one, seldom, some, step
+from tests.scenarios.model_people import PeopleSteps
+from tests.scenarios.model_promises import DEADLINE, PATIENCE
+from tests.scenarios.model_steps import one, seldom, some, step
+from tests.scenarios.model_world import TIME
 from tests.scenarios.promise_world import OLD
 
 
-class HostSteps(Steps):
+class HostSteps(PeopleSteps):
     """What hosts do, alone and all together."""
 
     @rule()
@@ -54,8 +56,8 @@ class HostSteps(Steps):
         self.come_back(late=False)
         self.two_unfreeze(first="cat", second="dan")
         self._go_on(1)
+        self.lagging = set(self._among(hosts, self._candidates())) if how == "lag" else set()
         hosts = self._aim(hosts, aimed=True)
-        self.lagging = set(hosts) if how == "lag" else set()
         self._go_on(after)
         for host in hosts:
             if how == "crash":
@@ -64,14 +66,32 @@ class HostSteps(Steps):
         self._go_well(times)
         self.lagging = set()
 
-    def _go_well(self, times: int, late: bool = False) -> None:
-        for _ in range(times):
-            self._go_on(1)
-            for kind in ("approve", "resume"):
-                if self.audit.states[self.here.name] in LEAVES[kind]:
-                    if late:
-                        self.two_agree(kind=kind, first="cat", second="dan", late=True)
-                    self.two_agree(kind=kind, first="cat", second="dan", late=False)
+    @rule(share=st.integers(1, 3), after=st.integers(0, 8), times=st.integers(3, 5))
+    @step("nearly well")
+    def many_doze(self, share: int, after: int, times: int) -> None:
+        """Every host, or every second or third, of those that were let go says nothing for nearly too long."""
+        self.come_back(late=False)
+        self._go_well(after)
+        dozing = self._touched()[::share]
+        for host in dozing:
+            self.here.bodies[host].silent = True
+        self._go_well(times)
+        for host in dozing:
+            self.here.bodies[host].silent = False
+        self.here.beat(dozing)
+
+    @rule(hosts=st.lists(one, min_size=1, max_size=2, unique=True), sure=seldom)
+    @step("lost")
+    def some_are_lost(self, hosts: list[int], sure: bool) -> None:
+        """A few that were let go say nothing until every deadline has passed, while all is seen; it takes long."""
+        if not sure:
+            return
+        self.come_back(late=False)
+        self._go_on(1)
+        for host in self._aim(hosts, aimed=True):
+            self.here.bodies[host].silent = True
+        for _ in range(int((DEADLINE + PATIENCE) / TIME) + 2):
+            self.here.step(TIME, self.here.awake())
 
     @rule(hosts=some, old=seldom)
     @step("ask")

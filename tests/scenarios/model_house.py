@@ -41,7 +41,7 @@ def policy(on_unhealthy: str, *, asking: bool, lenient: bool) -> Policy:
     """
     paces = {"first_batch": 5, "bake": {"min": "16s", "host_hours": 0, "max": "3m"}}
     guarded = {"approval": APPROVAL if asking else None}
-    early_life = ("100%", "100%", None) if lenient else ("50%", "40%", None)
+    early_life = ("100%", "100%", None) if lenient else ("45%", "40%", None)
     sizes = (("canary", {"hosts": 8}, 5), ("early", {"hosts": 10}, 5), ("everyone", {"rest": True}, 20))
     rings = [
         {"name": name, "size": size, "budget": budget, "promote": {"early_life": limit}, **paces, **guarded}

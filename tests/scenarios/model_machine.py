@@ -9,10 +9,9 @@ from hypothesis.stateful import run_state_machine_as_test
 
 from tests.scenarios.model_faults import FaultSteps
 from tests.scenarios.model_hosts import HostSteps
-from tests.scenarios.model_people import PeopleSteps
 
 
-class Model(HostSteps, PeopleSteps, FaultSteps):
+class Model(HostSteps, FaultSteps):
     """Everybody who can do something, doing it at any moment."""
 
 

@@ -3,32 +3,44 @@
 from functools import partial
 
 from hypothesis import strategies as st
-from hypothesis.stateful import rule
+from hypothesis.stateful import initialize, rule
 
 from rollout.operation import back
-from tests.scenarios.model_steps import Steps, people, rings, seldom, starters, step, unhealthy
+from tests.scenarios.model_promises import LEAVES
+from tests.scenarios.model_steps import Steps, depths, people, rings, seldom, starters, step, unhealthy
+from tests.scenarios.model_world import PUBLISH_EVERY, TIME
 
 
 class PeopleSteps(Steps):
     """Rollouts, people, and the executor."""
 
-    @rule(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans())
+    @initialize(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans(), depth=depths)
+    def begin(self, starter: str, then: str, asking: bool, lenient: bool, depth: int) -> None:
+        self._begin()
+        assert self._start(starter, then, asking=asking, lenient=lenient)
+        self._go_well(3 + depth)
+
+    @rule(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans(), depth=depths)
     @step("start")
-    def start(self, starter: str, then: str, asking: bool, lenient: bool) -> None:
-        if self.started < 12:
-            self._start(starter, then, asking=asking, lenient=lenient)
+    def start(self, starter: str, then: str, asking: bool, lenient: bool, depth: int) -> None:
+        if self.started < 12 and self._start(starter, then, asking=asking, lenient=lenient):
+            self.come_back(late=False)
+            self._go_well(depth)
 
     @rule(
         kind=st.sampled_from(["pause", "pause", "pause", "halt", "reject", "rollback"]),
         person=people,
         sure=st.booleans(),
+        regret=st.booleans(),
     )
     @step("stop")
-    def stop(self, kind: str, person: str, sure: bool) -> None:
-        """Stops that end a rollout are rarer, or nothing would ever be reached."""
+    def stop(self, kind: str, person: str, sure: bool, regret: bool) -> None:
+        """Stops that end a rollout are rarer, or nothing would ever be reached; `regret`: two want to go on at once."""
         if kind == "pause" or sure:
             self.people.stop(kind, self.here.name, person)
             self._try_all()
+            for act in ("resume", "approve") if regret else ():
+                self.two_agree(kind=act, first="cat", second="dan", late=False)
 
     @rule(kind=st.sampled_from(["halt", "rollback", "reject"]), person=people, which=st.integers(0, 5))
     @step("stop an older one")
@@ -85,6 +97,30 @@ class PeopleSteps(Steps):
         """Hosts that find a rollback directive follow it; then the rollback's workflow looks who is back."""
         if moved:
             self.here.beat(self._turn_back())
+        self._finish()
+
+    @rule()
+    @step("way back")
+    def everybody_goes_back(self) -> None:
+        """Whoever can speak does, what is due is published, and all follow it."""
+        self.come_back(late=False)
+        self.wake()
+        for _ in range(PUBLISH_EVERY):
+            self.here.step(TIME, self.here.awake())
+        self.here.beat(self._turn_back())
+        self._finish()
+
+    def _go_well(self, times: int, late: bool = False) -> None:
+        """The fleet goes on, and two agree to whatever is asked of them."""
+        for _ in range(times):
+            self._go_on(1)
+            for kind in ("approve", "resume"):
+                if self.audit.states[self.here.name] in LEAVES[kind]:
+                    if late:
+                        self.two_agree(kind=kind, first="cat", second="dan", late=True)
+                    self.two_agree(kind=kind, first="cat", second="dan", late=False)
+
+    def _finish(self) -> None:
         for name in self.audit.states:
             self.here.write(partial(back.finish, rollout=name))
             self.audit.look()

@@ -6,7 +6,7 @@ from functools import wraps
 from typing import Any
 
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize
+from hypothesis.stateful import RuleBasedStateMachine
 
 from rollout.operation import record
 from tests.scenarios.model_acts import People
@@ -25,6 +25,7 @@ people = st.sampled_from([*APPROVERS, *APPROVERS, *OTHERS])
 rings = st.sampled_from(["canary", "early", "everyone"])
 unhealthy = st.sampled_from(["rollback", "rollback", "halt"])
 starters = st.sampled_from(["bob", "rita"])
+depths = st.sampled_from([0, 0, 6, 12, 18])  # moments in which all goes well: a ring takes some six
 seldom = st.integers(0, 3).map(lambda drawn: drawn == 0)
 
 
@@ -59,16 +60,13 @@ class Steps(RuleBasedStateMachine):
     busy = False
     lagging: frozenset[int] | set[int] = frozenset()  # let go, and not yet loading
 
-    @initialize(asking=st.booleans(), then=unhealthy, starter=starters, lenient=st.booleans())
-    def begin(self, asking: bool, then: str, starter: str, lenient: bool) -> None:
+    def _begin(self) -> None:
         self.context = model_world()
         self.here = self.context.__enter__()
         self.audit = Auditor(self.here)
         self.here.settle, self.here.standing = self.audit.look, self.audit.standing
         self.people = People(self.here, self.audit)
         self.started, self.read = OLD, []
-        assert self._start(starter, then, asking=asking, lenient=lenient)
-        self._go_on(3)
 
     def teardown(self) -> None:
         if hasattr(self, "here"):
@@ -89,9 +87,16 @@ class Steps(RuleBasedStateMachine):
 
     def _aim(self, hosts: list[int], aimed: bool) -> list[int]:
         """These hosts; `aimed`: as many of those that were let go in the rollout in hand, where there are any."""
+        return self._among(hosts, self._touched() if aimed else [])
+
+    def _touched(self) -> list[int]:
+        """Hosts that were let go in the rollout in hand, in their order."""
         gone = 'SELECT host FROM adoption WHERE rollout = ? ORDER BY "order"'
-        touched = [host for (host,) in self.audit.records.all(gone, self.here.name)] if aimed else []
-        return [touched[host % len(touched)] for host in hosts] if touched else hosts
+        return [host for (host,) in self.audit.records.all(gone, self.here.name)]
+
+    def _among(self, drawn: list[int], some: list[int]) -> list[int]:
+        """As many of these as were drawn; the drawn ones where there are none."""
+        return [some[number % len(some)] for number in drawn] if some else drawn
 
     def _go_on(self, times: int) -> None:
         """Everybody does what they should: hosts of begun rings ask, load, beat; the workflow goes on."""

@@ -26,12 +26,12 @@ from rollout.operation.watch import Watch
 from rollout.ports.store import Transaction
 from tests.scenarios.model_house import HOSTS, house
 from tests.scenarios.promise_world import PRODUCT, Body, World
-from workflows import timeouts
 from workflows.activities import Forward
 from workflows.messages import Act, InRing, Outcome
 
 PUBLISH_EVERY = 8  # turns of the watch
 GO = 60.0  # seconds for which a go is worth something
+ONE_LOOK = 1  # of an act: the model's time stands still meanwhile, whoever looks again sees the same
 TIME = 4.0  # seconds of one step of time: within every limit of freshness
 
 
@@ -110,7 +110,8 @@ class ModelWorld(World):
         store = Undoing(self.store)
         watch = Watch(store, self.clock, owner, heartbeat=TIME)
         publisher = Publisher(store, self.clock, house().signer, FolderCopies(self.folder), owner)
-        return Worker(store, watch, publisher, Forward(store, publisher, advance.Eyes(self.clock.elapsed)))
+        eyes = advance.Eyes(self.clock.elapsed)
+        return Worker(store, watch, publisher, Forward(store, publisher, eyes, looks=ONE_LOOK))
 
     def start(self, counter: int, person: str, rules: Policy) -> bool:
         """Start a rollout of a release; whether it was started. Hosts and watch turn to it."""
@@ -179,7 +180,7 @@ class ModelWorld(World):
         begun = []
         for key in hosts:
             body, fresh = self.bodies[key], self.clock.boot - self.went.get(key, float("-inf")) < GO
-            if fresh and not body.silent and self.release_of[body.adoption or ""] > body.running:
+            if fresh and not body.silent and self.release_of.get(body.adoption or "", 0) > body.running:
                 body.running, body.phase = self.release_of[body.adoption or ""], "applied"
                 begun.append(key)
         return begun
@@ -203,7 +204,6 @@ class ModelWorld(World):
 
     def agree(self, by: Worker, act: Act) -> Outcome | None:
         """A person's approve or resume through the worker; None where the store failed."""
-        timeouts.ACT_LOOKS = 1  # the model's time stands still meanwhile: whoever looks again sees the same
         with suppress(RolloutError):
             return self._loop.run_until_complete(by.forward.act(act))
         return None

@@ -18,7 +18,7 @@ sys.path.insert(0, str(Path(__file__).parents[2]))
 from tests.scenarios.model_machine import run
 from tests.scenarios.model_steps import DONE, FOUND, SEEN
 
-STEPS, WORLDS = 60, 20  # of one world; worlds of one seed at most
+STEPS, WORLDS = 100, 20  # of one world; worlds of one seed at most
 
 
 def main() -> int:
