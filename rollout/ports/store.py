@@ -26,7 +26,7 @@ class Transaction(Protocol):
 
     @property
     def at(self) -> float:
-        """Unix seconds, never lower than any committed before."""
+        """Unix seconds, higher than any committed before: what was later is later, whatever the clock did."""
         ...
 
     @property

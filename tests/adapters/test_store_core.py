@@ -94,7 +94,7 @@ def test_a_full_queue_says_so_at_once(store: Store) -> None:
     assert accepted[-1].result(90) > 0, "what was accepted is kept"
 
 
-def test_time_in_the_store_never_goes_back(url: str) -> None:
+def test_time_in_the_store_only_rises_even_while_the_clock_is_behind(url: str) -> None:
     class Jumping:
         at = 2_000.0
 
@@ -108,7 +108,7 @@ def test_time_in_the_store_never_goes_back(url: str) -> None:
     store = open_store(url, clock)
     first = store.write(lambda tx: tx.at).result(5)
     clock.at = 1_000.0
-    assert store.write(lambda tx: tx.at).result(5) == first
+    assert first < store.write(lambda tx: tx.at).result(5) < first + 0.001
     store.close()
 
 

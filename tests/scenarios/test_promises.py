@@ -175,6 +175,21 @@ def test_p4_a_host_that_was_marked_back_and_runs_the_candidate_again_is_not_back
     assert not here.write(lambda tx: back.finish(tx, R))
 
 
+def test_p4_a_host_that_was_dark_and_speaks_again_is_waited_for_although_the_clock_was_set_back(here: World) -> None:
+    here.pass_time(3)
+    assert isinstance(here.ask([2])[0], Granted)
+    here.apply(2)
+    here.clock.wall -= 7_200
+    here.bodies[2].silent = True
+    here.pass_time(12)
+    assert here.adoption(2).outcome == "dark"
+    here.write(lambda tx: stop.roll_back(tx, R, "ann", "bad"))
+    here.bodies[2].silent = False
+    here.beat([2])
+    assert here.read(lambda tx: back.survey(tx, R)).on_their_way == 1
+    assert not here.write(lambda tx: back.finish(tx, R))
+
+
 def test_p3_the_log_of_who_was_heard_does_not_grow_while_nothing_is_rolled_out(here: World) -> None:
     here.write(lambda tx: tx.rollouts.end(R))
     here.beat([1])

@@ -27,6 +27,7 @@ from rollout.ports.clock import Clock
 T = TypeVar("T")
 
 COMMIT_SECONDS = 0.020  # work per commit: keeps the other processes' wait short
+LEAST_STEP = 1e-6  # seconds between commits while the clock stands behind: far slower than any clock goes
 QUEUE_LENGTH = 5_000  # beyond it callers are told to come back
 
 
@@ -131,7 +132,7 @@ class Store:
         with connection.begin():
             previous = connection.execute(text("SELECT at FROM store_clock WHERE id = 1")).scalar_one()
             now = self._clock.now()
-            transaction = Transaction(connection, max(float(previous), now), now)
+            transaction = Transaction(connection, max(float(previous) + LEAST_STEP, now), now)
             begun = self._clock.elapsed()
             piece: Piece | None = first
             ended = False

@@ -17,7 +17,7 @@ from rollout.adapters.store.rollouts import RolloutTable
 
 
 class Transaction:
-    """All tables under one commit. `at`: unix seconds, never lower than any committed before; `now`: the clock's."""
+    """All tables under one commit. `at`: unix seconds, higher than any committed before; `now`: the clock's."""
 
     def __init__(self, connection: Connection, at: float, now: float) -> None:
         self.connection = connection
