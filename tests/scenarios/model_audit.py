@@ -13,6 +13,7 @@ from tests.scenarios.model_log import Entry, Records
 from tests.scenarios.model_metadata import Metadata
 from tests.scenarios.model_promises import (
     BAKE,
+    BEAT,
     BEGUN,
     COVERAGE,
     DEADLINE,
@@ -246,6 +247,9 @@ class Auditor:
         book, blind = self._book(entry.rollout), bool(entry.old)
         held("P3 one owner judges at a time", int(entry.subject) == book.counter + 1, (entry, book.counter))
         held("P1 a blind tick marks nobody", not (blind and book.marks), (entry, book.marks))
+        by = self.here.judging
+        since = self.here.clock.boot - by.gap_at if by else BEAT
+        held("P1 a gap marks nobody until everybody could beat", not book.marks or since >= BEAT, (entry, book.marks))
         book.counter, book.marks, book.judged_at = book.counter + 1, [], self.here.clock.boot
         self.seen["blind ticks" if blind else "ticks"] += 1
 

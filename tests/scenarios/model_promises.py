@@ -8,8 +8,9 @@ FORWARD = {"running", "awaiting-approval", "paused", "held"}
 STOPPED = {"halted", "rejected", "rolling-back", "rolled-back"}
 OPEN = {*FORWARD, "rolling-back"}
 BEGUN = {"admitting", "baking", "awaiting-approval", "promoted"}
-FRESH, ENGINE, DEADLINE, BAKE = 10.0, 15.0, 60.0, 16.0  # seconds; the model's policy and DESIGN section 3
+FRESH, ENGINE, DEADLINE, DARK, BAKE = 10.0, 15.0, 60.0, 16.0, 16.0  # seconds; the model's policy and DESIGN section 3
 PATIENCE = 40.0  # of the rollout clock, beyond a deadline: a gap in time puts marking off by a heartbeat
+GAP, BEAT = 5.0, 4.0  # after so long without a turn of the watch nobody is marked for a heartbeat
 BUDGET = {"canary": 5, "early": 5, "everyone": 20}
 FIRST_BATCH, COVERAGE = 5, 7_000
 

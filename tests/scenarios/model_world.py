@@ -25,6 +25,7 @@ from rollout.operation.start import start
 from rollout.operation.watch import Watch
 from rollout.ports.store import Transaction
 from tests.scenarios.model_house import HOSTS, house
+from tests.scenarios.model_promises import GAP
 from tests.scenarios.promise_world import PRODUCT, Body, World
 from workflows.activities import Forward
 from workflows.messages import Act, InRing, Outcome
@@ -66,11 +67,16 @@ class Worker:
     forward: Forward
 
     rounds: int = 0
+    turned: float | None = None  # when the watch turned last, on the world's own clock
+    gap_at: float = float("-inf")  # when it turned for the first time after a gap
     standing: object = None
 
-    def judge(self) -> None:
+    def judge(self, now: float) -> None:
         """One turn of the watch; like the loop, an error costs a round and nothing else."""
         self.rounds += 1
+        if self.turned is not None and now - self.turned > GAP:
+            self.gap_at = now
+        self.turned = now
         with suppress(RolloutError):
             self.watch.round()
 
@@ -91,6 +97,7 @@ class ModelWorld(World):
     settle: Callable[[], None] = lambda: None
     standing: Callable[[], object] = lambda: None
     worker: Worker | None = None
+    judging: Worker | None = None  # whose turn of the watch was the last
     stalled: list[Worker] = field(default_factory=list)
     seen_engine: float = float("-inf")  # when the engine's beacon last moved, on the world's own clock
     proved: set[str] = field(default_factory=set)  # adoptions whose host truly ran the candidate for long enough
@@ -143,7 +150,8 @@ class ModelWorld(World):
         """The loops of a worker turn once."""
         worker = worker or self.worker
         if worker is not None:
-            worker.judge()
+            self.judging = worker
+            worker.judge(self.clock.boot)
             self.settle()
             worker.publish(self.standing())
         self.settle()
