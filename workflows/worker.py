@@ -16,10 +16,10 @@ from datetime import timedelta
 from typing import Any, NoReturn
 
 import uvicorn
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -199,7 +199,10 @@ async def _serve_http(
     async def healthy(_request: object) -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    app = Starlette(routes=[Route("/healthz", healthy), Mount("/metrics", make_asgi_app(registry))])
+    async def metrics(_request: object) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app = Starlette(routes=[Route("/healthz", healthy), Route("/metrics", metrics)])
     config = uvicorn.Config(
         app,
         endpoint.host,

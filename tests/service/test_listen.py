@@ -45,6 +45,7 @@ def test_a_role_says_in_one_line_where_it_listens_and_a_signal_ends_it_with_0(ro
             said = json.loads(process.stdout.readline())
             assert (said["schema"], said["role"], set(said)) == ("rollout.role/1", role, {"schema", "role", "url"})
             until(lambda: _answers(said["url"]), 60)
+            assert httpx.get(f"{said['url']}/metrics", trust_env=False).status_code == 200
             process.send_signal(number)
             assert (process.stdout.read(), process.wait(10)) == ("", 0)
         finally:
