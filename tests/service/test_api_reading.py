@@ -8,6 +8,7 @@ import pytest
 
 from rollout.adapters.store.schema import presence
 from rollout.adapters.store.schema import rollout as rollout_table
+from rollout.service.api import events
 from tests.service.api_world import PRODUCT, world
 
 
@@ -36,6 +37,22 @@ def test_events_are_followed_to_the_end_and_resumed_without_a_gap(here):
     first = next(line for line in told.text.splitlines() if line.startswith("id: ")).removeprefix("id: ")
     rest = here.call("GET", f"/rollouts/{rollout}/events", headers={"last-event-id": first})
     assert rest.text.count("event: ") == 2
+
+
+def test_an_event_stream_shows_that_it_lives_also_while_things_happen(here, monkeypatch):
+    monkeypatch.setattr(events, "COMMENT_SECONDS", 0.0)
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    lines = []
+    with here.http.stream(
+        "GET", f"/rollouts/{rollout}/events", headers={"authorization": f"Bearer {here.token('admin')}"}
+    ) as stream:
+        for line in stream.iter_lines():
+            lines.append(line)
+            if lines.count(": still here") == 2:
+                break
+    assert "event: rollout.started" in lines
 
 
 def test_evidence_streams_every_row_in_order(here):
