@@ -26,7 +26,7 @@ from rollout.host.spool import Spool
 _AGAIN_SECONDS = 5.0  # after a beat that was not taken; sooner where the interval is shorter
 _AWAKE_SECONDS = 1.0  # slept for so long, it has slept
 _LOOK_SECONDS = 0.5
-STAYS_SECONDS = 120.0  # a machine that announced and is still up after it did not go
+STAYS_INTERVALS, STAYS_SECONDS = 2.0, 120.0  # up for the smaller of both: it did not go. 3 intervals would be dark
 
 Calls = SimpleQueue[Absence | None]
 """Wakes the beats: None: something changed; else what the machine is about to do. A signal's handler may put it."""
@@ -141,7 +141,7 @@ class Beater:
     def _stay_silent(self, absence: Absence) -> None:
         """Say nothing until the machine has slept and is awake, another absence is announced, or it stayed up."""
         self._say(f"{absence} is announced")
-        until = self._clock.elapsed() + STAYS_SECONDS
+        until = self._clock.elapsed() + min(STAYS_INTERVALS * self.interval, STAYS_SECONDS)
         while not self._ended and self._machine.suspended() - self._slept < _AWAKE_SECONDS:
             call: Absence | None = None
             with contextlib.suppress(Empty):
