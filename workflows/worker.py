@@ -9,17 +9,17 @@ import logging
 import os
 import signal
 import socket
-from collections.abc import Coroutine, Iterator
+from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Any, NoReturn
 
 import uvicorn
-from prometheus_client import CollectorRegistry, Counter, Gauge, make_asgi_app
+from prometheus_client import CONTENT_TYPE_LATEST, CollectorRegistry, Counter, Gauge, generate_latest
 from starlette.applications import Starlette
-from starlette.responses import PlainTextResponse
-from starlette.routing import Mount, Route
+from starlette.responses import PlainTextResponse, Response
+from starlette.routing import Route
 from temporalio.client import Client
 from temporalio.worker import Worker
 
@@ -50,14 +50,17 @@ STOP_SECONDS = 3.0  # a loop that has not ended by then is left
 log = logging.getLogger(__name__)
 
 
-def main(settings: Settings) -> int:
-    """Run one worker until it is told to stop; 0 then. RolloutError when the store or keys do not open."""
+def main(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+    """Run one worker until it is told to stop; 0 then. RolloutError when the store or keys do not open.
+
+    `ready` hears its URL once it listens; by then its loops run.
+    """
     logs.configure("worker")
     refuse_development(settings)
-    return asyncio.run(_run(settings))
+    return asyncio.run(_run(settings, ready))
 
 
-async def _run(settings: Settings) -> int:
+async def _run(settings: Settings, ready: Callable[[str], None] | None) -> int:
     clock = SystemClock()
     store = open_store(settings.database, clock)
     owner = f"{socket.gethostname()}-{os.getpid()}"
@@ -80,7 +83,7 @@ async def _run(settings: Settings) -> int:
             publisher.run(stop),
             reconciler.run(stop),
             serve_workflows(executor, forward, back, stop),
-            _serve_http(settings, registry, stop),
+            _serve_http(settings.worker, registry, stop, ready),
         )
     finally:
         await asyncio.to_thread(store.close)
@@ -190,12 +193,16 @@ async def _run_workers(client: Client, forward: Forward, back: Back, stop: async
         await stop.wait()
 
 
-async def _serve_http(settings: Settings, registry: CollectorRegistry, stop: asyncio.Event) -> None:
+async def _serve_http(
+    endpoint: Endpoint, registry: CollectorRegistry, stop: asyncio.Event, ready: Callable[[str], None] | None
+) -> None:
     async def healthy(_request: object) -> PlainTextResponse:
         return PlainTextResponse("ok\n")
 
-    app = Starlette(routes=[Route("/healthz", healthy), Mount("/metrics", make_asgi_app(registry))])
-    endpoint = settings.worker
+    async def metrics(_request: object) -> Response:
+        return Response(generate_latest(registry), media_type=CONTENT_TYPE_LATEST)
+
+    app = Starlette(routes=[Route("/healthz", healthy), Route("/metrics", metrics)])
     config = uvicorn.Config(
         app,
         endpoint.host,
@@ -205,7 +212,10 @@ async def _serve_http(settings: Settings, registry: CollectorRegistry, stop: asy
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     server = _Server(config)
-    serving = asyncio.create_task(server.serve(sockets=[_listening(endpoint)]))
+    listening = _listening(endpoint)
+    if ready is not None:
+        ready(Endpoint(endpoint.host, listening.getsockname()[1]).url)
+    serving = asyncio.create_task(server.serve(sockets=[listening]))
     stopping = asyncio.create_task(stop.wait())
     await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
     server.should_exit = True

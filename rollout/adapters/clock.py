@@ -22,6 +22,11 @@ def _since_boot() -> float:
     return time.monotonic()
 
 
+def suspended() -> float:
+    """Seconds that this machine has slept since it was started; 0 where the system does not tell."""
+    return max(0.0, _since_boot() - time.monotonic())
+
+
 class SystemClock:
     """The clock port on this machine. A process believes the wall clock that it finds when it first asks."""
 

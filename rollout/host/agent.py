@@ -27,6 +27,7 @@ from rollout.host.machine import Machine
 from rollout.host.messages import MOST_SECONDS, Reply
 from rollout.host.packages import PackageStore
 from rollout.host.presence import present
+from rollout.host.saying import Saying
 from rollout.host.state import read_host
 from rollout.host.survey import survey
 
@@ -76,7 +77,7 @@ class Agent:
         self._due: dict[str, float] = {}
         self._over: set[str] = set()
         self._staged: set[str] = set()
-        self._said: dict[str, str] = {}
+        self._saying = Saying(say)
 
     def round(self, beater: Beater) -> bool:
         """One round; whether every ring could be checked. OSError where the state folder cannot be written."""
@@ -113,15 +114,15 @@ class Agent:
             host = read_host(self._state)
             roots = survey(self._state, self._identity.image, host, self._door, _now(self._clock))
         except (RolloutError, OSError) as error:
-            self._tell("metadata", f"no directive can be read: {error}")
+            self._saying.tell("metadata", f"no directive can be read: {error}")
             return [], False
-        self._tell("metadata", "")
+        self._saying.tell("metadata", "")
         found: list[Found] = []
         whole = True
         for ring, root in roots.items():
             url = f"{self._identity.director}{ring}/"
             result = check(self._state, url, self._identity.image, ring, root=root)
-            self._tell(
+            self._saying.tell(
                 ring, "" if result.refused is None else f"ring {ring} is refused: {result.refused} ({result.detail})"
             )
             whole = whole and result.refused is None
@@ -215,7 +216,7 @@ class Agent:
     def _refused(self, wanted: Wanted, reply: Reply) -> None:
         """Wait or no: when to ask again."""
         product, now = wanted.product, self._clock.elapsed()
-        self._tell(f"{product} asks", f"{product}/{wanted.candidate}: {reply.answer} {reply.reason}".rstrip())
+        self._saying.tell(f"{product} asks", f"{product}/{wanted.candidate}: {reply.answer} {reply.reason}".rstrip())
         if reply.answer == "no" and reply.reason in _FOR_GOOD:
             self._over.add(wanted.rollout)
             self._change.withdraw(product)
@@ -232,12 +233,6 @@ class Agent:
             self._say(f"not loading: {error}")
             return None
         return package if self._clock.elapsed() < until else None
-
-    def _tell(self, about: str, sentence: str) -> None:
-        """Say what changed, once."""
-        if sentence and self._said.get(about) != sentence:
-            self._say(sentence)
-        self._said[about] = sentence
 
 
 def _wanted(course: Course) -> Wanted:

@@ -4,7 +4,7 @@ import secrets
 from pathlib import Path
 from typing import Protocol
 
-from rollout.adapters.clock import SystemClock
+from rollout.adapters.clock import SystemClock, suspended
 from rollout.errors import SurroundingsError
 
 _BOOT_ID = Path("/proc/sys/kernel/random/boot_id")
@@ -20,6 +20,10 @@ class Machine(Protocol):
 
     def uptime(self) -> float:
         """Seconds since this boot."""
+        ...
+
+    def suspended(self) -> float:
+        """Seconds slept since this boot; how a machine that woke up is known."""
         ...
 
 
@@ -38,6 +42,10 @@ class LinuxMachine:
         """Seconds since this boot, suspend included."""
         return self._clock.elapsed()
 
+    def suspended(self) -> float:
+        """Seconds slept since this boot."""
+        return suspended()
+
 
 class EachStart:
     """A machine whose boot is this process: for containers, and for trying on one machine what a crash does."""
@@ -50,3 +58,7 @@ class EachStart:
     def uptime(self) -> float:
         """Seconds since this process started."""
         return self._clock.elapsed() - self._began
+
+    def suspended(self) -> float:
+        """Seconds slept since the machine was started."""
+        return suspended()

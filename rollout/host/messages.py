@@ -4,11 +4,14 @@ Answers are read so that whatever is missing or of the wrong type is no `go`.
 """
 
 from collections.abc import Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
 MOST_SECONDS = 3600.0  # an answer that names a longer interval is not believed
+
+Absence = Literal["sleeping", "leaving"]
+"""What a host announces: suspend, or a shutdown for long (section 1.3)."""
 
 
 class Reply(msgspec.Struct):
@@ -51,9 +54,10 @@ def beat(
     adoption: str | None,
     phase: str,
     sleeping: bool = False,
+    leaving: bool = False,
 ) -> dict[str, Any]:
     """One beat; `phase` speaks of `adoption`."""
-    return {
+    said = {
         "host": host,
         "boot": boot,
         "seq": seq,
@@ -63,6 +67,7 @@ def beat(
         "phase": phase,
         "sleeping": sleeping,
     }
+    return said | {"leaving": True} if leaving else said
 
 
 def question(

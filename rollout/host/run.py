@@ -8,7 +8,7 @@ from pathlib import Path
 from rollout.adapters.clock import SystemClock
 from rollout.errors import BusyError, DamagedError, RolloutError, SurroundingsError
 from rollout.host.agent import Agent
-from rollout.host.beater import Beater
+from rollout.host.beater import Beater, Calls
 from rollout.host.change import Change, Patience, Tools
 from rollout.host.door import Door
 from rollout.host.folder import Sequence, alone, read_identity, read_key
@@ -34,8 +34,12 @@ class Terms:
     start_is_boot: bool = False
 
 
-def run(state: Path, terms: Terms, stopped: threading.Event, say: Say, *, once: bool = False) -> Mapping[str, object]:
+def run(
+    state: Path, terms: Terms, stopped: threading.Event, say: Say, *, once: bool = False, calls: Calls | None = None
+) -> Mapping[str, object]:
     """Run until `stopped`, or one round; what the host runs then, and whether everything could be read (`whole`).
+
+    `calls`: where the machine's power manager says that it goes to sleep.
 
     Raises:
         ConflictError: another agent runs on this folder.
@@ -55,7 +59,15 @@ def run(state: Path, terms: Terms, stopped: threading.Event, say: Say, *, once: 
         agent = Agent(state, identity, door, packages, machine, change, say, closed)
         spool = Spool(state, identity.host, door)
         beater = Beater(
-            identity.host, door, Sequence(state), machine, spool, identity.heartbeat, lambda: present(change), say
+            identity.host,
+            door,
+            Sequence(state),
+            machine,
+            spool,
+            identity.heartbeat,
+            lambda: present(change),
+            say,
+            calls or Calls(),
         )
         whole = _once(agent, beater) if once else _live(agent, beater, terms, stopped, say)
         return {**summary(identity.host, change), "whole": whole}
@@ -90,7 +102,8 @@ def _live(agent: Agent, beater: Beater, terms: Terms, stopped: threading.Event, 
     with beater:
         while not stopped.is_set():
             try:
-                whole = agent.round(beater)
+                if beater.away is None:  # who said that it sleeps does not begin anything
+                    whole = agent.round(beater)
             except (RolloutError, OSError) as error:  # a full disk, a broken installer: nothing was done unwritten
                 say(f"this round ended: {error}")
             if not beater.alive:

@@ -1,6 +1,7 @@
 """A request with an `Idempotency-Key` is done once; asked again it is answered as it was (INTERFACES section 4).
 
 What is cut off by the death of its process may be tried again: the store itself refuses what may not happen twice.
+What stops is done whenever it is asked; of its key only the use is noted, afterwards (`note`).
 """
 
 from dataclasses import dataclass
@@ -45,8 +46,7 @@ def claim(tx: Transaction, asked: Request, owner: str, lives: Lives, elapsed: fl
         InvalidError: the key was used with another body.
         ConflictError: the request still runs.
     """
-    tx.repeats.forget(tx.at - KEPT_SECONDS, MOST_KEPT)
-    found = tx.repeats.get(asked.name)
+    found = _known(tx, asked)
     if found is not None and found.body != asked.body:
         raise InvalidError("this Idempotency-Key was used with another body", slug="idempotency-key")
     if found is not None and found.status is not None:
@@ -55,3 +55,26 @@ def claim(tx: Transaction, asked: Request, owner: str, lives: Lives, elapsed: fl
         raise ConflictError("the request with this Idempotency-Key still runs", slug="still-running")
     tx.repeats.begin(asked.name, asked.body, owner)
     return None
+
+
+def note(tx: Transaction, asked: Request, owner: str) -> None:
+    """Keep the key of a stop that was done, and no answer: asked again it is done again.
+
+    Raises:
+        InvalidError: the key was used with another body; that changes nothing about the stop.
+    """
+    found = _known(tx, asked)
+    if found is None:
+        tx.repeats.begin(asked.name, asked.body, owner)
+        tx.repeats.keep(asked.name, owner, 200, "", b"")
+    elif found.body != asked.body:
+        raise InvalidError(
+            "the stop IS in force, done before its key was looked at; but this Idempotency-Key was used for "
+            "something else (another body) before",
+            slug="idempotency-key",
+        )
+
+
+def _known(tx: Transaction, asked: Request) -> KeyedRequest | None:
+    tx.repeats.forget(tx.at - KEPT_SECONDS, MOST_KEPT)
+    return tx.repeats.get(asked.name)

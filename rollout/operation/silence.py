@@ -20,7 +20,7 @@ class Silence:
         opened = tx.rollouts.opened()
         still = {record.id for record in opened}
         self._default = default
-        self._longest = max((record.policy.dark_after.total_seconds() for record in opened), default=BEATS * default)
+        self._longest = max((record.policy.dark_after.total_seconds() for record in opened), default=0.0)
         self._spans = [
             (
                 record.started_at,

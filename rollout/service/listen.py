@@ -3,6 +3,7 @@
 import asyncio
 import functools
 import signal
+import socket
 from collections.abc import Callable
 from typing import Any, Final, Literal
 
@@ -28,6 +29,7 @@ class Server(uvicorn.Server):
         endpoint: Endpoint,
         loop: Literal["auto", "uvloop"] = "auto",
         limits: Limits | None = None,
+        ready: Callable[[str], None] | None = None,
     ) -> None:
         limits = limits or Limits()
         self.hall = Hall(limits, affordable(limits))
@@ -47,6 +49,15 @@ class Server(uvicorn.Server):
             timeout_keep_alive=KEEP_ALIVE_SECONDS,
         )
         super().__init__(config)
+        self._endpoint = endpoint
+        self._ready = ready
+
+    async def startup(self, sockets: list[socket.socket] | None = None) -> None:
+        """Listen, and say where."""
+        await super().startup(sockets)
+        if self._ready is not None and self.started:
+            port: int = self.servers[0].sockets[0].getsockname()[1]
+            self._ready(Endpoint(self._endpoint.host, port).url)
 
     async def on_tick(self, counter: int) -> bool:
         """Look after the connections once a second."""
@@ -55,12 +66,18 @@ class Server(uvicorn.Server):
         return await super().on_tick(counter)
 
 
-def listen(app: Callable[..., Any], endpoint: Endpoint, loop: Literal["auto", "uvloop"] = "auto") -> int:
+def listen(
+    app: Callable[..., Any],
+    endpoint: Endpoint,
+    ready: Callable[[str], None] | None,
+    loop: Literal["auto", "uvloop"] = "auto",
+) -> int:
     """Serve an ASGI application until SIGTERM or SIGINT; 0 then, 1 where it could not start.
 
-    Signals go unlogged and unanswered beyond that: what the caller closes afterwards is closed.
+    `ready` hears the URL once it listens. Signals go unlogged and unanswered beyond that: what the caller closes
+    afterwards is closed.
     """
-    server = Server(app, endpoint, loop)
+    server = Server(app, endpoint, loop, ready=ready)
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, _already_stopped)
     server.run()

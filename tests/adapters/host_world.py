@@ -47,6 +47,7 @@ def script(folder: Path) -> Path:
 class Machine:
     def __init__(self) -> None:
         self.number = 0
+        self.slept = 0.0
 
     @property
     def boot(self) -> str:
@@ -54,6 +55,9 @@ class Machine:
 
     def uptime(self) -> float:
         return 100.0
+
+    def suspended(self) -> float:
+        return self.slept
 
 
 class Host:

@@ -8,6 +8,7 @@ import pytest
 
 from rollout.adapters.store.schema import presence
 from rollout.adapters.store.schema import rollout as rollout_table
+from rollout.service.api import events
 from tests.service.api_world import PRODUCT, world
 
 
@@ -36,6 +37,22 @@ def test_events_are_followed_to_the_end_and_resumed_without_a_gap(here):
     first = next(line for line in told.text.splitlines() if line.startswith("id: ")).removeprefix("id: ")
     rest = here.call("GET", f"/rollouts/{rollout}/events", headers={"last-event-id": first})
     assert rest.text.count("event: ") == 2
+
+
+def test_an_event_stream_shows_that_it_lives_also_while_things_happen(here, monkeypatch):
+    monkeypatch.setattr(events, "COMMENT_SECONDS", 0.0)
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    lines = []
+    with here.http.stream(
+        "GET", f"/rollouts/{rollout}/events", headers={"authorization": f"Bearer {here.token('admin')}"}
+    ) as stream:
+        for line in stream.iter_lines():
+            lines.append(line)
+            if lines.count(": still here") == 2:
+                break
+    assert "event: rollout.started" in lines
 
 
 def test_evidence_streams_every_row_in_order(here):
@@ -99,3 +116,19 @@ def test_a_host_that_was_told_to_come_back_in_a_minute_is_not_dark_because_a_rol
     assert last_spoke(200) == ([19, 2], "dark")
     began(100)
     assert last_spoke(40) == ([19, 2], "dark")
+
+
+def test_a_host_that_was_dark_is_dark_also_when_the_rollout_is_over_until_it_speaks(here):
+    """It was told to come back in a second, so the minutes of a service without rollouts are not its time."""
+    here.add(7, 8)
+    here.fleet(20, running=7)
+    rollout = here.start(8)
+    now = here.write(lambda tx: tx.at)
+    here.write(lambda tx: tx.connection.execute(rollout_table.update().values(started_at=now - 100)))
+    here.write(lambda tx: tx.connection.execute(presence.update().values(at=now - 40)))
+    here.write(lambda tx: tx.connection.execute(presence.update().where(presence.c.host == 20).values(at=now)))
+    here.write(lambda tx: tx.events.heard(np.array([20], dtype=np.int32)))
+    assert here.get("/hosts/h-00000")["state"] == "dark"
+    assert here.post(f"/rollouts/{rollout}/halt", by="otto/operator").json()["state"] == "halted"
+    assert here.get("/hosts/h-00000")["state"] == "dark"
+    assert len(here.get("/hosts?state=active")["hosts"]) == 1

@@ -1,8 +1,12 @@
 """`Idempotency-Key` over HTTP: done once, over restarts and processes, and never in the way of a stop."""
 
+import asyncio
+import threading
+
 import pytest
 
 from rollout.adapters.store.schema import keyed_request
+from rollout.service.api.keyed import KeyedStop
 from tests.service.api_world import POLICY, package, world
 
 VIEWER = {"role": "viewer", "name": "vera"}
@@ -92,7 +96,58 @@ def test_a_stop_asked_again_under_its_key_stops_again(here):
         assert keyed(here, "/freeze", {"reason": "now"}).json() == {"frozen": True}
         assert here.post("/unfreeze", by="ann/approver").status_code == 202
         assert here.post("/unfreeze", by="bea/approver").json() == {"frozen": False}
-    assert keyed(here, "/freeze", {"reason": "another"}).json() == {"frozen": True}
+
+
+def test_a_stop_under_a_key_that_was_used_with_another_body_is_done_and_says_so(here):
+    assert keyed(here, "/freeze", {"reason": "now"}).status_code == 200
+    assert here.post("/unfreeze", by="ann/approver").status_code == 202
+    assert here.post("/unfreeze", by="bea/approver").json() == {"frozen": False}
+    other = keyed(here, "/freeze", {"reason": "another"})
+    assert (other.status_code, other.json()["type"]) == (422, "urn:rollout:problem:idempotency-key")
+    assert "IS in force" in other.json()["detail"]
+    (waiting,) = here.get("/decisions")["decisions"]
+    assert waiting["kind"] == "unfreeze"
+
+
+def test_a_stop_asked_again_answers_what_is_now(here):
+    here.add(7)
+    here.fleet(20)
+    rollout = here.start(7)
+    here.judge(rollout)
+    path = f"/rollouts/{rollout}/pause"
+    first = keyed(here, path, {"reason": "look"}).json()
+    here.let_go(rollout)
+    again = keyed(here, path, {"reason": "look"})
+    assert "idempotency-replayed" not in again.headers
+    assert [sum(ring["granted"] for ring in found["rings"]) for found in (first, again.json())] == [0, 3]
+
+
+def test_a_stop_that_was_refused_uses_no_key(here):
+    assert keyed(here, "/rollouts/r99/halt", {"reason": "a"}).status_code == 404
+    assert keyed(here, "/rollouts/r99/halt", {"reason": "b"}).status_code == 404
+    assert here.store.read(lambda tx: tx.connection.execute(keyed_request.select()).fetchall()) == []
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256])
+def test_no_stop_is_refused_for_what_its_key_looks_like(here, key):
+    assert keyed(here, "/freeze", {"reason": "now"}, key).json() == {"frozen": True}
+
+
+def test_a_stop_that_is_done_does_not_wait_for_a_store_that_does_not_take_its_key(here, monkeypatch):
+    monkeypatch.setattr("rollout.service.api.keyed.NOTED_SECONDS", 0.01)
+    stop, held = KeyedStop(here.api, "/freeze", "k", b"{}"), threading.Event()
+    busy = here.store.write(lambda _tx: held.wait(60))
+
+    async def settled():
+        await stop.claim("ann")
+        return await stop.settle(200, "application/json", b"{}")
+
+    try:
+        assert asyncio.run(settled()) is None
+        assert not busy.done()
+    finally:
+        held.set()
+    assert busy.result(10)
 
 
 def test_where_the_keys_cannot_be_read_stops_still_stop_and_nothing_else_goes_on(here):

@@ -55,6 +55,15 @@ def test_sleep_announced_while_applying_is_not_believed(shared, host):
     assert shared.presence(host).absent == 0
 
 
+@pytest.mark.parametrize("twin", ['"seq": 9', '"running": {"sensor": 9}', '"what": {"a": 1, "b": 2, "a": 3}'])
+def test_a_host_that_names_a_thing_twice_is_refused_and_nothing_is_kept(shared, host, twin):
+    body = json.dumps(shared.beat(host)).encode()[:-1] + f", {twin}}}".encode()
+    answer = shared.signed(host, "/v1/beats", body)
+    assert (answer.status_code, answer.json()["type"]) == (400, "urn:rollout:problem:malformed")
+    assert "twice" in answer.json()["detail"]
+    assert shared.presence(host) is None
+
+
 def test_a_batch_lists_unknown_hosts_and_keeps_the_others(shared, host):
     answer = shared.send("/v1/beats", {"beats": [shared.beat("nobody"), shared.beat(host)]})
     assert (answer.status_code, answer.json()["unknown"]) == (202, ["nobody"])

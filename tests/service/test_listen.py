@@ -1,9 +1,9 @@
 """The two processes that listen: what they refuse before, and how they end."""
 
+import json
 import os
 import secrets
 import signal
-import socket
 import subprocess
 import sys
 
@@ -28,21 +28,26 @@ def test_development_keys_are_refused_unless_up_started_it(role, tmp_path):
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize(("role", "number"), [("serve", signal.SIGTERM), ("gateway", signal.SIGINT)])
-def test_a_signal_ends_it_with_0_and_a_closed_store(role, number, tmp_path):
-    with socket.create_server(("127.0.0.1", 0)) as found:
-        endpoint = Endpoint("127.0.0.1", found.getsockname()[1])
-    settings = Settings(tmp_path, api=endpoint, gateway=endpoint, temporal="127.0.0.1:1")
+@pytest.mark.parametrize(
+    ("role", "number"), [("serve", signal.SIGTERM), ("gateway", signal.SIGINT), ("worker", signal.SIGTERM)]
+)
+def test_a_role_says_in_one_line_where_it_listens_and_a_signal_ends_it_with_0(role, number, tmp_path):
+    free = Endpoint("127.0.0.1", 0)
+    settings = Settings(tmp_path, api=free, gateway=free, worker=free, temporal="127.0.0.1:1")
     (tmp_path / "keys").mkdir()
     (tmp_path / "keys" / "token.key").write_bytes(secrets.token_bytes(32))
     (tmp_path / "keys" / "token.key").chmod(0o600)
     migrate(settings.database)
-    command = [sys.executable, "-m", "rollout.service.cli", role]
-    with subprocess.Popen(command, env={**os.environ, **settings.to_environment()}) as process:
+    command = [sys.executable, "-m", "rollout.service.cli", role, "--json"]
+    environ = {**os.environ, **settings.to_environment()}
+    with subprocess.Popen(command, env=environ, stdout=subprocess.PIPE, text=True) as process:
         try:
-            until(lambda: _answers(endpoint.url), 60)
+            said = json.loads(process.stdout.readline())
+            assert (said["schema"], said["role"], set(said)) == ("rollout.role/1", role, {"schema", "role", "url"})
+            until(lambda: _answers(said["url"]), 60)
+            assert httpx.get(f"{said['url']}/metrics", trust_env=False).status_code == 200
             process.send_signal(number)
-            assert process.wait(10) == 0
+            assert (process.stdout.read(), process.wait(10)) == ("", 0)
         finally:
             process.kill()
     assert not (tmp_path / "store.sqlite3-wal").exists()

@@ -52,7 +52,7 @@ async def _counted(api: Api, person: str, rows: AsyncIterator[str]) -> AsyncIter
 
 
 async def _follow(api: Api, rollout: str, after: int) -> AsyncIterator[str]:
-    """Yield rows after `after`, a comment when nothing was said for a while; ends with the rollout."""
+    """Yield rows after `after`, a comment every 15 s; ends with the rollout."""
 
     def look(tx: Transaction, seq: int) -> tuple[list[AuditRow], bool]:
         record = find(tx, rollout)
@@ -69,9 +69,7 @@ async def _follow(api: Api, rollout: str, after: int) -> AsyncIterator[str]:
         if over and len(rows) < ROWS_AT_ONCE:
             return
         now = api.clock.elapsed()
-        if rows:
+        if now - said > COMMENT_SECONDS - POLL_SECONDS:  # looked at so often, it is said within the time
             said = now
-        elif now - said > COMMENT_SECONDS:
-            said = now
-            yield ": nothing new\n\n"
+            yield ": still here\n\n"
         await asyncio.sleep(POLL_SECONDS)

@@ -1,5 +1,7 @@
 """The API process: migrates the store, serves until told to stop."""
 
+from collections.abc import Callable
+
 from rollout.adapters import logs
 from rollout.adapters.clock import SystemClock
 from rollout.adapters.packages import PackageFolder
@@ -15,8 +17,8 @@ from rollout.service.listen import listen
 PATIENCE_SECONDS = 20.0  # a halt waits for its turn as long as the command line waits for an answer, less a margin
 
 
-def main(settings: Settings) -> int:
-    """Run the API; 0 after a stop that was asked for.
+def main(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+    """Run the API; 0 after a stop that was asked for. `ready` hears its URL once it listens.
 
     RolloutError where the store or the key cannot be opened, or development keys lie there without `up`.
     """
@@ -29,6 +31,6 @@ def main(settings: Settings) -> int:
         key = TokenKey.load(settings.data)
         engine = TemporalEngine(settings.temporal, settings.namespace)
         app = create_app(Api(settings, store, clock, key, PackageFolder(settings.data), engine))
-        return listen(app, settings.api)
+        return listen(app, settings.api, ready)
     finally:
         store.close()

@@ -1,8 +1,8 @@
 """`Idempotency-Key`: the same request again is answered as it was the first time (INTERFACES section 4).
 
-Kept in the store for 24 h: it survives a restart and holds over several processes. What stops takes no notice of
-a key: it is idempotent by itself, and asked again it must stop again, whatever was answered a while ago and
-whether or not the keys can be read.
+Kept in the store for 24 h: it survives a restart and holds over several processes. What stops is done first,
+whatever its key was used for and whether or not the keys can be read; asked again it stops again. Its key is noted
+afterwards, and where it was used with another body the answer says so, and that the stop is in force.
 """
 
 from collections.abc import Awaitable, Callable, MutableMapping
@@ -11,7 +11,7 @@ from typing import Any, Final
 from rollout.errors import InvalidError
 from rollout.service.api.context import Api
 from rollout.service.api.faults import answer
-from rollout.service.api.keyed import IN_SCOPE, Keyed
+from rollout.service.api.keyed import IN_SCOPE, Keyed, KeyedStop
 
 LONGEST_KEY: Final = 255
 LARGEST_BODY: Final = 1 << 20  # larger packages are known by their digest, and need no key
@@ -33,18 +33,19 @@ class Repeats:
     async def __call__(self, scope: Message, receive: Receive, send: Send) -> None:
         """Serve a request."""
         key = dict(scope.get("headers", ())).get(b"idempotency-key")
-        if scope["type"] != "http" or scope["method"] != "POST" or key is None or _stops(scope["path"]):
+        if scope["type"] != "http" or scope["method"] != "POST" or key is None:
             await self._app(scope, receive, send)
             return
+        stops = scope["path"].rpartition("/")[2] in STOPS
         if not 0 < len(key) <= LONGEST_KEY:
             error = InvalidError("Idempotency-Key has 1 to 255 characters", slug="invalid")
-            await answer(error)(scope, receive, send)
+            await (self._app if stops else answer(error))(scope, receive, send)  # no stop is refused for its key
             return
         messages, body = await _read(receive)
         if body is None:
             await self._app(scope, _again(messages, receive), send)
             return
-        keyed = Keyed(self._api, scope["path"], key.decode("latin-1"), body)
+        keyed = (KeyedStop if stops else Keyed)(self._api, scope["path"], key.decode("latin-1"), body)
         await self._keyed(keyed, {**scope, IN_SCOPE: keyed}, _again(messages, receive), send)
 
     async def _keyed(self, keyed: Keyed, scope: Message, receive: Receive, send: Send) -> None:
@@ -54,7 +55,10 @@ class Repeats:
             """Hold the answer until it is kept: whoever has all of its bytes may ask again."""
             held.append(message)
             if message["type"] == "http.response.body" and not message.get("more_body", False):
-                await keyed.settle(*_answer(held))
+                other = await keyed.settle(*_answer(held))
+                if other is not None:
+                    await other(scope, receive, send)
+                    return
                 for each in held:
                     await send(each)
 
@@ -76,10 +80,6 @@ def _answer(held: list[Message]) -> tuple[int, str, bytes]:
             kind = dict(message.get("headers", ())).get(b"content-type", b"").decode("latin-1")
         body += message.get("body", b"")
     return status, kind, body
-
-
-def _stops(path: str) -> bool:
-    return path.rpartition("/")[2] in STOPS
 
 
 async def _read(receive: Receive) -> tuple[list[Message], bytes | None]:

@@ -11,10 +11,12 @@ import click
 
 from policies.duration import parse_duration
 from rollout.errors import InvalidError
+from rollout.host.messages import Absence
 from rollout.service.cli.output import clean
 from rollout.service.cli.session import Session, form, session, with_token
 
 FORMS = ("laptop", "desktop", "server")
+_ABSENCES: Mapping[signal.Signals, Absence] = {signal.SIGUSR1: "sleeping", signal.SIGUSR2: "leaving"}  # docs/agent.md
 _state = click.option(
     "--state", type=click.Path(path_type=Path), required=True, metavar="DIR", help="The host's state folder."
 )
@@ -114,7 +116,11 @@ def run_command(
     once: bool,
     start_is_boot: bool,
 ) -> int:
-    """Run the agent: beat, check, ask, install, confirm, until Ctrl-C. 1 where a round could not read everything."""
+    """Run the agent: beat, check, ask, install, confirm, until Ctrl-C. 1 where a round could not read everything.
+
+    SIGUSR1 says that the machine is about to sleep, SIGUSR2 that it will be off for long: announced at once.
+    """
+    from rollout.host.beater import Calls  # noqa: PLC0415 - as below
     from rollout.host.change import Patience  # noqa: PLC0415 - brings the TUF client, needed only here
     from rollout.host.run import Terms, run  # noqa: PLC0415 - as above
 
@@ -122,7 +128,10 @@ def run_command(
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())
-    found = run(state, terms, stopped, here.screen.say, once=once)
+    calls = Calls()
+    for number, absence in _ABSENCES.items():
+        signal.signal(number, lambda *_, absence=absence: calls.put(absence))
+    found = run(state, terms, stopped, here.screen.say, once=once, calls=calls)
     here.screen.document("rollout.agent/1", found)
     here.screen.text(_line(found))
     sys.stderr.flush()

@@ -1,5 +1,6 @@
 """The fleet: list, get, retire, rekey."""
 
+import re
 from typing import Any
 
 import click
@@ -56,12 +57,15 @@ def listed(
 
 _SHEET = ("host", "site", "stratum", "state", "last_beat", "running", "rings")
 _SHEET_OF_ROLLOUT = ("host", "site", "stratum", "ring", "state", "last_beat", "running", "baseline", "adoption")
+_FRACTION = re.compile(r"\.\d+Z$")  # of a second: --json and --csv have it
 _COLUMNS = ("host", "stratum", "ring", "rings", "running", "adoption", "state", "last_beat")
 
 
 def _cell(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{clean(name)}={clean(each)}" for name, each in value.items()) or "-"
+    if isinstance(value, str):
+        return clean(_FRACTION.sub("Z", value))
     return clean(value) if isinstance(value, int) else number(value)
 
 
@@ -96,9 +100,12 @@ def rekey(here: Session, host: str, reason: str) -> None:
     here.screen.say(f"{host} may enrol with another key")
 
 
+_ADOPTION = ("rollout", "ring", "state", "adoption")
+
+
 def _show(here: Session, found: dict[str, Any]) -> None:
     here.screen.document(HOST, found)
     rows = [(name, _cell(value)) for name, value in found.items() if name != "adoptions"]
     adoptions = found.get("adoptions") or []
-    lines = table(rows, left=(0, 1)) + [clean("adoption  " + _cell(each)) for each in adoptions]
-    here.screen.text("\n".join(lines))
+    rows += [("adoption", "  ".join(str(each.get(name)) for name in _ADOPTION)) for each in adoptions]
+    here.screen.text("\n".join(table(rows, left=(0, 1))))

@@ -7,7 +7,7 @@ from pathlib import Path
 import click
 
 from rollout.errors import NotFoundError, RolloutError
-from rollout.service.cli.output import clean, number, table
+from rollout.service.cli.output import clean, number, table, write
 from rollout.service.cli.session import Session, form, online, session
 
 DISTRIBUTION = "rollout-orchestrator"
@@ -59,7 +59,8 @@ def completion_command(here: Session, shell: str) -> None:
         raise NotFoundError(f"no completion is known for {shell}", slug="no-shell")
     script = kind(cli, {}, "rollout", "_ROLLOUT_COMPLETE").source()
     here.screen.document("rollout.completion/1", {"shell": shell, "script": script})
-    here.screen.text(script.rstrip())
+    if not here.screen.json:
+        write(script.rstrip() + "\n")  # for a shell: never folded
 
 
 @click.command("version")

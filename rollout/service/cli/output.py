@@ -6,8 +6,10 @@ person looks at it and neither `NO_COLOR`, `--plain` nor `TERM=dumb` says otherw
 
 import json
 import os
+import re
 import shutil
 import sys
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -21,6 +23,9 @@ COLOURS = {
     "unhealthy": "red", "halted": "red", "rejected": "red", "rolling-back": "red", "rolled-back": "red",
 }  # fmt: skip
 GAP = 2  # spaces between columns
+_QUOTED = re.compile(r"`[^`\n]*`")
+_COMMAND = re.compile(r"\s*(run:?\s+)?rollout ")  # a line to be copied: the terminal's own wrapping keeps it one line
+_HARD_SPACE = "\N{NO-BREAK SPACE}"
 
 
 @dataclass(slots=True)
@@ -46,9 +51,9 @@ class Screen:
         return shutil.get_terminal_size((100, 24)).columns if sys.stdout.isatty() else 100
 
     def text(self, text: str) -> None:
-        """Write data for a person; nothing with --json."""
+        """Write data for a person, on a terminal in lines that fit; nothing with --json."""
         if not self.json:
-            write(text + "\n")
+            write((folded(text, self.width) if sys.stdout.isatty() else text) + "\n")
 
     def document(self, schema: str, body: Mapping[str, Any]) -> None:
         """Write the one document of this command, with its schema; nothing without --json."""
@@ -57,7 +62,8 @@ class Screen:
 
     def say(self, sentence: str) -> None:
         """Write words: what happens, what to do next. Never data."""
-        sys.stderr.write(clean(sentence) + "\n")
+        said = clean(sentence)
+        sys.stderr.write((folded(said, shutil.get_terminal_size().columns) if sys.stderr.isatty() else said) + "\n")
         sys.stderr.flush()
 
     def paint(self, word: str, colour: str | None = None) -> str:
@@ -87,6 +93,22 @@ def encoded(body: Mapping[str, Any]) -> str:
 def clean(text: object) -> str:
     """Text that came from elsewhere, made safe for a terminal: control characters cannot move the cursor."""
     return "".join(each if each.isprintable() or each == "\n" else "\ufffd" for each in str(text))
+
+
+def folded(text: str, width: int) -> str:
+    """Fold lines longer than `width`; neither a word nor a command in backticks is broken."""
+    return "\n".join(part for line in text.split("\n") for part in _fold(line, max(20, width)))
+
+
+def _fold(line: str, width: int) -> list[str]:
+    if len(click.unstyle(line)) <= width or _COMMAND.match(line):
+        return [line]
+    whole = _QUOTED.sub(lambda found: found[0].replace(" ", _HARD_SPACE), line)
+    beside = " " * (len(line) - len(line.lstrip()) + GAP)
+    parts = textwrap.wrap(
+        whole, width, subsequent_indent=beside, break_long_words=False, break_on_hyphens=False, expand_tabs=False
+    )
+    return [part.replace(_HARD_SPACE, " ") for part in parts]
 
 
 def short(digest: object) -> str:

@@ -12,7 +12,7 @@ from rollout.audit import first_broken
 from rollout.errors import NotFoundError, UnreachableError
 from rollout.service.cli.client import segment
 from rollout.service.cli.follow import AWAY_SECONDS, POLL_SECONDS
-from rollout.service.cli.output import clean, encoded, write
+from rollout.service.cli.output import clean, write
 from rollout.service.cli.session import Session, online, session
 
 
@@ -139,4 +139,5 @@ def _happened(here: Session, fields: dict[str, str]) -> None:
     except ValueError:
         body = {"data": fields["data"]}
     row = {"seq": fields.get("id"), "kind": fields.get("event"), **(body if isinstance(body, dict) else {"data": body})}
-    write(f"{encoded({'schema': 'rollout.event/1', **row}) if here.screen.json else told(row)}\n")
+    here.screen.document("rollout.event/1", row)
+    here.screen.text(told(row))

@@ -98,7 +98,8 @@ def new(
     body = {"package": str(out), "product": product, "release_counter": counter, "length": len(package)}
     here.screen.document("rollout.package/1", body)
     here.screen.text(str(out))
-    here.screen.say(f"{product}/{counter}: {len(files)} file(s), {len(package):,} bytes; `rollout release add {out}`")
+    many = f"{len(files)} file{'s' if len(files) > 1 else ''}, {len(package):,} bytes"
+    here.screen.say(f"{product}/{counter}: {many}; `rollout release add {out}`")
 
 
 def _payload(files: Sequence[Path]) -> dict[str, bytes]:

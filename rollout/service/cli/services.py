@@ -46,12 +46,15 @@ def up_command(
 
 
 def _role(name: str, words: str) -> click.Command:
-    def run() -> None:
-        from rollout.service.up.role import main  # noqa: PLC0415 - each role loads only its own
+    @click.command(name, help=f"{words} Settings: ROLLOUT_* in the environment. With --json one line once it listens.")
+    @form
+    @session
+    def command(here: Session) -> int:
+        from rollout.service.up.role import run  # noqa: PLC0415 - each role loads only its own
 
-        main(name)
+        return run(name, lambda url: here.screen.document("rollout.role/1", {"role": name, "url": url}))
 
-    return click.Command(name, callback=run, help=f"{words} Settings: ROLLOUT_* in the environment.")
+    return command
 
 
 serve_command = _role("serve", "Serve the control API and the console.")

@@ -1,5 +1,7 @@
 """Bodies: bytes from the wire to bytes of JSON, bounded at every step."""
 
+import contextlib
+import json
 import re
 from collections.abc import Awaitable, Callable, MutableMapping
 from typing import Any, Final
@@ -47,7 +49,11 @@ async def read(receive: Receive, declared: bytes | None, limit: int) -> bytes:
 
 
 def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
-    """The JSON bytes behind Content-Encoding: well-formed UTF-8 of at most `limit` bytes and 32 levels."""
+    """The JSON bytes behind Content-Encoding: well-formed UTF-8 of at most `limit` bytes and 32 levels.
+
+    What a host may send names nothing twice. In a collector's batch the last one counts: to look for it there would
+    cost more than twice what decoding does (264 ms against 103, 10 000 beats beside other load).
+    """
     plain = _expand(body, coding, limit)
     if not plain.isascii():
         try:
@@ -58,7 +64,19 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
         raise MalformedError("a text may not contain the character NUL", slug="malformed")
     if not _is_shallow(plain):
         raise MalformedError(f"the body is nested deeper than {DEEPEST} levels", slug="malformed")
+    if limit <= HOST_LIMIT:
+        _refuse_twins(plain)
     return plain
+
+
+def _refuse_twins(body: bytes) -> None:
+    with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is refused by who decodes it
+        json.loads(body, object_pairs_hook=_untwinned)
+
+
+def _untwinned(pairs: list[tuple[str, Any]]) -> None:
+    if len({name for name, _ in pairs}) < len(pairs):
+        raise MalformedError("a name stands twice in one object", slug="malformed")
 
 
 def _expand(body: bytes, coding: bytes | None, limit: int) -> bytes:

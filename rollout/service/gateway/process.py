@@ -2,6 +2,7 @@
 
 import gc
 import sys
+from collections.abc import Callable
 
 from rollout.adapters import logs
 from rollout.adapters.clock import SystemClock
@@ -21,8 +22,8 @@ COLLECT_AFTER = 200_000
 PATIENCE_SECONDS = 5.0
 
 
-def main(settings: Settings) -> int:
-    """Run one gateway; 0 after a stop that was asked for.
+def main(settings: Settings, ready: Callable[[str], None] | None = None) -> int:
+    """Run one gateway; 0 after a stop that was asked for. `ready` hears its URL once it listens.
 
     RolloutError when the store or a key cannot be opened, or development keys lie there without `up`.
     """
@@ -34,6 +35,6 @@ def main(settings: Settings) -> int:
     store = open_store(settings.database, clock, PATIENCE_SECONDS)
     try:
         app = build(Desk(Surroundings(settings, store, clock)))
-        return listen(app, settings.gateway, loop="uvloop")
+        return listen(app, settings.gateway, ready, loop="uvloop")
     finally:
         store.close()

@@ -50,5 +50,5 @@ def as_json(found: Mapping[str, str]) -> None:
 def as_words(found: Mapping[str, str]) -> None:
     """Tell a person, on stderr."""
     lines = ["ready. Ctrl-C ends it; everything is kept.", *(f"  {name:<17} {place}" for name, place in found.items())]
-    lines.append("  Keys under keys/ are development keys: hosts accept them from this machine only.")
+    lines.append("  Keys under keys/ are development keys: only hosts on this machine accept them.")
     print("\n".join(lines), file=sys.stderr, flush=True)  # noqa: T201 - words go to stderr

@@ -5,7 +5,7 @@ The roles are imported when they are run: each process loads only its own.
 
 import os
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from typing import NoReturn
 
@@ -19,8 +19,13 @@ MAINS: Mapping[str, str] = {
 
 
 def main(role: str) -> NoReturn:
-    """Run a role until it is told to end; its module has `main(settings)`."""
-    sys.exit(import_module(MAINS[role]).main(Settings.from_environment(os.environ)))
+    """Run a role until it is told to end."""
+    sys.exit(run(role))
+
+
+def run(role: str, ready: Callable[[str], None] | None = None) -> int:
+    """Run a role until it is told to end; its module has `main(settings, ready)`. `ready`: its URL, once it listens."""
+    return int(import_module(MAINS[role]).main(Settings.from_environment(os.environ), ready))
 
 
 def commands() -> Mapping[str, Sequence[str]]:

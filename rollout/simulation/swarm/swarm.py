@@ -76,7 +76,6 @@ class Swarm:
         connect: Callable[[str, int], Client] = Client,
     ) -> None:
         self._settings = settings
-        self._heartbeat = heartbeat
         self._background = background or Background()
         self._blinding = blinding
         self._clock = SystemClock()
@@ -84,38 +83,40 @@ class Swarm:
         self.truth = Truth(hosts=hosts)
         self.ready = asyncio.Event()
         """Set once every host is enrolled and has beaten once."""
-        members = fleet(hosts, seed, settings.product, settings.baselines, self._clock.elapsed())
-        self.members = {member.host.name: member for member in members}
-        for member in members:  # the same fleet may have beaten here before: its new beats must stand above the old
-            member.host.seq = int(self._clock.now() * 1000)
-        self.truth.running.update(member.host.running for member in members)
+        self.members = self._fleet(hosts, seed)
         self._timeline = Timeline()
-        client = self._client = connect(settings.gateway, settings.connections)
-        self._directives = directives or Metadata(client, settings.gateway, settings.product, settings.image_root)
+        self._client = connect(settings.gateway, settings.connections)
         # Beats have their own connection: questions in a queue must never make a fleet look dark.
         self._beat_client = connect(settings.gateway, 2)
-        speech = self._speech = Speech(client, settings.enrol_token, settings.module)
-        self._collector = Collector(
-            self._beat_client,
-            settings.collector_token,
-            [member.host for member in members],
-            heartbeat,
+        self._directives = directives or Metadata(self._client, settings.gateway, settings.product, settings.image_root)
+        self._speech = Speech(self._client, settings.enrol_token, settings.module)
+        self._collector = self._collecting(heartbeat)
+        self._crashes = CrashPost(self._speech, self.members, self.truth)
+        self._life = self._living(fault)
+        self._questions = self._asking(heartbeat)
+
+    def _fleet(self, hosts: int, seed: int) -> dict[str, Member]:
+        """The members by name; the same fleet may have beaten here before: its new beats stand above the old."""
+        members = fleet(hosts, seed, self._settings.product, self._settings.baselines, self._clock.elapsed())
+        for member in members:
+            member.host.seq = int(self._clock.now() * 1000)
+        self.truth.running.update(member.host.running for member in members)
+        return {member.host.name: member for member in members}
+
+    def _collecting(self, heartbeat: float) -> Collector:
+        hosts = [member.host for member in self.members.values()]
+        return Collector(self._beat_client, self._settings.collector_token, hosts, heartbeat, self.truth, self._chance)
+
+    def _living(self, fault: Fault) -> Life:
+        told = Reactions(self._collector.changed, self._collector.announce, self._crashes.put, self._recheck)
+        return Life(self._timeline, fault, self._chance, self.truth, told)
+
+    def _asking(self, heartbeat: float) -> Questions:
+        return Questions(
+            self._speech,
+            Packages(self._client),
             self.truth,
-            self._chance,
-        )
-        self._crashes = CrashPost(speech, self.members, self.truth)
-        self._life = Life(
-            self._timeline,
-            fault,
-            self._chance,
-            self.truth,
-            Reactions(self._collector.changed, self._collector.announce, self._crashes.put, self._recheck),
-        )
-        self._questions = Questions(
-            speech,
-            Packages(client),
-            self.truth,
-            per_second=settings.questions_per_second,
+            per_second=self._settings.questions_per_second,
             heartbeat=heartbeat,
             look=self._look,
             gone=self._gone,
