@@ -131,6 +131,8 @@ def observe(store: Store, watch: Watch, publisher: Publisher, reconciler: Reconc
     registry.register(StoreCollector(store))
     registry.register(AgeCollector("rollout_judge_tick_age_seconds", "Since the newest tick", "rollout", watch.ages))
     registry.register(AgeCollector("rollout_lease_age_seconds", "Since a lease was renewed", "ring", publisher.ages))
+    behind = "Since a repository was found locked by another publisher, and not copied"
+    registry.register(AgeCollector("rollout_copy_behind_seconds", behind, "repository", publisher.copier.behind))
     queued = Gauge("rollout_store_queue_length", "Pieces of work waiting for the store", registry=registry)
     queued.set_function(lambda: store.waiting)
     slowest = Gauge("rollout_judge_tick_seconds", "How long the newest tick took", registry=registry)

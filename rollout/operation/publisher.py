@@ -8,20 +8,19 @@ store alone, and a copy never replaces a newer one.
 
 import asyncio
 import logging
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
-from rollout.errors import RolloutError, StaleOwnerError
+from rollout.errors import BusyError, RolloutError, StaleOwnerError
+from rollout.operation.copier import Copier
 from rollout.operation.freshness import Freshness
 from rollout.operation.publish import (
     IMAGE,
     Sight,
     director,
     lease,
-    newest_files,
     renew_ring,
     rings,
     sync_image,
@@ -68,8 +67,10 @@ class Publisher:
     _sight: Sight = field(default_factory=Sight)
     _stopping: bool = False  # a stop or a way back is not signed yet: worth the disk's last room
     _counted: float = float("-inf")
-    _copied: dict[str, int] = field(default_factory=dict)
-    _copying: threading.Lock = field(default_factory=threading.Lock)
+    copier: Copier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.copier = Copier(self.store, self.clock, self.signer, self.copies)
 
     def ages(self) -> dict[str, float]:
         """Seconds since the lease of each ring that we own was last renewed; infinite before the first time."""
@@ -114,29 +115,18 @@ class Publisher:
             except RolloutError as error:
                 # One ring whose key is gone must not keep the others from being stopped.
                 log.exception("a ring is not published", extra={"ring": ring, "error": str(error)})
-        self.copy()
+        self.copier.copy()
         if changed:
             log.info("image published")
 
     def publish_now(self, ring: str) -> None:
-        """Sign and copy what the store asks for in one ring; done on return. Idempotent, owned by nobody."""
+        """Sign and copy what the store asks for in one ring; done on return. Idempotent, owned by nobody.
+
+        BusyError where another publisher keeps the lock: it is signed, and is copied as soon as that one lets go.
+        """
         self.store.write(partial(self._publish_once, ring=ring)).result()
-        self.copy([IMAGE, director(ring)])
-
-    def copy(self, names: Sequence[str] | None = None) -> None:
-        """Copy the repositories (None: all) that changed since our last copy; the Image before any Director."""
-        with self._copying:
-            stored = self.store.read(lambda tx: {r.name: r.revision for r in tx.publications.repositories()})
-            changed = [name for name, revision in stored.items() if self._copied.get(name) != revision]
-            for name in sorted(set(changed) & set(stored if names is None else names), key=lambda name: name != IMAGE):
-                self._copy(name)
-
-    def _copy(self, name: str) -> None:
-        record, files, targets = self.store.read(lambda tx: _to_copy(tx, self.signer, name))
-        for path, content in targets.items():
-            self.copies.target(path, content)
-        self.copies.repository(name, files)
-        self._copied[name] = record
+        if left := self.copier.copy([IMAGE, director(ring)]):
+            raise BusyError(f"{' and '.join(left)}: signed, and not copied yet; another publisher holds the lock")
 
     def _look(self, now: float) -> None:
         """See who moves and who is blind, and count who waits for a way back: on a snapshot, not while writing."""
@@ -210,17 +200,3 @@ def _standing(tx: Transaction) -> Mapping[str, tuple[str, tuple[tuple[str, str],
 
 def _places(tx: Transaction, record: RolloutRecord) -> tuple[tuple[str, str], ...]:
     return tuple((ring.name, ring.state) for ring in tx.rollouts.rings(record.id))
-
-
-def _to_copy(tx: Transaction, signer: Signer, name: str) -> tuple[int, Mapping[str, bytes], Mapping[str, bytes]]:
-    """A repository's revision, its newest files and, of the Image, the small target files that it names."""
-    record = tx.publications.repository(name)
-    if record is None:
-        raise AssertionError(f"{name} was stored a moment ago and rows are never deleted")
-    files = newest_files(tx, record)
-    if name != IMAGE:
-        return record.revision, files, {}
-    maps = [signer.ring_map(ring_map) for ring_map in tx.publications.ring_maps().values()]
-    roots = {f"directors/{ring}/root.json": tx.publications.file(director(ring), "1.root.json") for ring in rings(tx)}
-    small = {target.path: content for target, content in maps}
-    return record.revision, files, small | {path: root for path, root in roots.items() if root is not None}

@@ -82,8 +82,11 @@ class Signer(Protocol):
 class Copies(Protocol):
     """Where clients read: files, newest only."""
 
-    def repository(self, name: str, files: Mapping[str, bytes]) -> bool:
-        """Copy a repository's newest files, timestamp last; False, nothing written, where the copy is newer."""
+    def repository(self, name: str, files: Mapping[str, bytes], *, wait: bool = True) -> bool:
+        """Copy a repository's newest files, timestamp last; False, nothing written, where the copy is newer.
+
+        BusyError, nothing written, where another copies it and is not done in a moment (`wait`), or now.
+        """
         ...
 
     def target(self, path: str, content: bytes) -> None:

@@ -165,5 +165,5 @@ def test_a_release_that_is_signed_again_is_signed_again_in_every_director(world)
     publisher.round()
     world.warrant(4)
     world.publisher("other").publish_now(NEXT)
-    publisher.copy()
+    publisher.copier.copy()
     assert world.told(installed=5) == [("rollback", 4, True)]

@@ -12,9 +12,9 @@ class FolderCopies:
     def __init__(self, data: Path) -> None:
         self._data = data
 
-    def repository(self, name: str, files: Mapping[str, bytes]) -> bool:
+    def repository(self, name: str, files: Mapping[str, bytes], *, wait: bool = True) -> bool:
         """Copy a repository's newest files, timestamp last; False, nothing written, where the copy is newer."""
-        return copy(files, self._data / "metadata" / name)
+        return copy(files, self._data / "metadata" / name, wait=wait)
 
     def target(self, path: str, content: bytes) -> None:
         """Copy a target file; the same bytes again change nothing."""

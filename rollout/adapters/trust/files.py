@@ -1,26 +1,33 @@
 """Signed metadata as files: a copy of the store's rows for gateways and CDNs.
 
-The lock is per repository. Only a newer version is written, and the timestamp last: a publisher that
-stalled with old bytes in its hands finds a newer timestamp and changes nothing, so it cannot undo a halt.
+The lock is per repository, and nobody waits for it for long: who holds it may stand still. Only a newer
+version is written, and the timestamp last: a publisher that stalled with old bytes in its hands finds a
+newer timestamp and changes nothing, so it cannot undo a halt.
 """
 
 import fcntl
 import json
 import os
+import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 
+from rollout.errors import BusyError
+
 TIMESTAMP = "timestamp.json"
+LOCK_SECONDS = 0.5  # a copy takes milliseconds, and more where a disk is slow
+LOCK_POLL_SECONDS = 0.005
 
 
-def copy(files: Mapping[str, bytes], folder: Path) -> bool:
+def copy(files: Mapping[str, bytes], folder: Path, *, wait: bool = True) -> bool:
     """Write a repository's newest files; False, with nothing written, where the folder is already newer.
 
     Versioned files are immutable: one that exists is left alone, unless it is not what was signed.
+    BusyError, with nothing written, where another keeps the lock; `wait`: for a moment, or not at all.
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with _locked(folder, LOCK_SECONDS if wait else 0.0):
         if _version(folder / TIMESTAMP) > _parsed_version(files[TIMESTAMP]):
             return False
         for name in sorted(files, key=lambda name: name == TIMESTAMP):
@@ -47,10 +54,24 @@ def replace(path: Path, data: bytes, mode: int = 0o644) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def _locked(folder: Path, seconds: float) -> Iterator[None]:
     with (folder / ".lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+        due = time.monotonic() + seconds
+        while not _took(lock.fileno()):
+            if time.monotonic() >= due:
+                raise BusyError(
+                    f"another process keeps {folder / '.lock'}; end it if it stands still: it is tried again and again"
+                )
+            time.sleep(LOCK_POLL_SECONDS)
         yield
+
+
+def _took(lock: int) -> bool:
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        return False
+    return True
 
 
 def _version(path: Path) -> int:
