@@ -1,10 +1,12 @@
 """What is injected where: every fault in every place it can meet, in an order drawn from the seed."""
 
 import pkgutil
-from collections.abc import Sequence
+from collections import Counter
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 from random import Random
 from types import ModuleType
+from typing import Any
 
 from tests.chaos import faults
 from tests.chaos.outcome import Wish
@@ -37,13 +39,22 @@ def load(names: Sequence[str]) -> list[ModuleType]:
 
 
 class Plan:
-    """Deals faults to places, so that each fault meets each place about as often as any other."""
+    """Deals faults to places, so that each fault meets each place about as often as any other.
 
-    def __init__(self, modules: Sequence[ModuleType], seed: int, kinds: Sequence[str] = ORDER) -> None:
+    `rounds`: documents of earlier outcomes, whose faults count.
+    """
+
+    def __init__(
+        self,
+        modules: Sequence[ModuleType],
+        seed: int,
+        kinds: Sequence[str] = ORDER,
+        rounds: Sequence[Mapping[str, Any]] = (),
+    ) -> None:
         self._modules = modules
         self._kinds = kinds
         self._chance = Random(seed)
-        self._dealt: dict[tuple[str, str], int] = {}
+        self._dealt = Counter((one["fault"], one["where"]) for each in rounds for one in each["injected"])
 
     def deal(self, number: int) -> tuple[str, list[Wish]]:
         """Return the kind of candidate of a round, and its wishes.
@@ -62,6 +73,6 @@ class Plan:
     def _least(self, where: str, fitting: Sequence[ModuleType]) -> ModuleType:
         """Choose by lot among those that met this place least often."""
         shuffled = self._chance.sample(fitting, len(fitting))
-        fault = min(shuffled, key=lambda module: self._dealt.get((module.NAME, where), 0))
-        self._dealt[fault.NAME, where] = self._dealt.get((fault.NAME, where), 0) + 1
+        fault = min(shuffled, key=lambda module: self._dealt[module.NAME, where])
+        self._dealt[fault.NAME, where] += 1
         return fault

@@ -119,7 +119,7 @@ class Play:
 
     def _check(self, *, ended: bool) -> list[Violation]:
         ledger, rollout, fleet = self._fleet.ledger.copy(), self._rollout, self._fleet
-        found = list(self._witness.violations)
+        found = [*self._witness.violations, *self._stage.violations]
 
         def look(tx: Transaction) -> list[Violation]:
             seen = [*checks.acknowledged(tx, ledger), *grants.check(tx, rollout), *checks.evidence(tx, rollout)]

@@ -5,16 +5,17 @@ from typing import Any
 
 from policies import profiles
 
-CANARY, EARLY = 24, 24
-"""Hosts of the first rings; the last takes the rest. The first batch of five leaves most of them waiting for a go."""
+CANARY, EARLY = 0.3, 0.3
+"""Shares of the first rings; the last takes the rest. The first batch of five leaves most of them waiting for a go."""
 
 
-def policy(heartbeat: str = "1s", lease: str = "20s") -> dict[str, Any]:
+def policy(hosts: int, heartbeat: str = "1s", lease: str = "20s") -> dict[str, Any]:
     """Return the demonstration's policy, faster, with smaller rings and room for an outage before anything is late."""
     document: dict[str, Any] = deepcopy(profiles.document("demo"))
     document |= {"name": "chaos", "heartbeat": heartbeat, "lease": lease, "watch": "5s"}
     document["confirm"] |= {"uptime": "2s", "overdue": "12s", "dark_after": "8s", "deadline": "20s"}
-    for ring, size in zip(document["rings"], ({"hosts": CANARY}, {"hosts": EARLY}, {"rest": True}), strict=True):
+    sizes = ({"hosts": int(CANARY * hosts)}, {"hosts": int(EARLY * hosts)}, {"rest": True})
+    for ring, size in zip(document["rings"], sizes, strict=True):
         ring["size"] = size
         ring["bake"]["min"] = "5s"
         ring["promote"]["early_life"] = "100%"  # so few hosts prove no smaller one; other gates stay

@@ -67,7 +67,7 @@ def _roll_out(stage: Stage, folder: Path, wanted: Wanted, wishes: Sequence[Wish]
         stage.wait(lambda: fleet.ready, 120.0, "the fleet to be enrolled and heard")
         began = time.monotonic()
         why = f"a {outcome.kind} one, under faults"
-        rollout = asyncio.run(operator.start(f"{PRODUCT}/{CANDIDATE}", policy(), why))
+        rollout = asyncio.run(operator.start(f"{PRODUCT}/{CANDIDATE}", policy(wanted.hosts), why))
         with watching(stage, rollout) as witness:
             stage.wait(lambda: witness.last, 20.0, "the rollout in the store")
             try:

@@ -3,7 +3,8 @@
 Each round starts the whole service on a scratch folder with a simulated fleet, rolls out a candidate (good, crashing,
 silent, lethal, or halted by a person), injects faults where the plan wants them, and checks the store's own records
 and the fleet's own truth after each. Prints the table of faults as Markdown; exit 1 where a promise was broken.
-Rounds are kept as JSON lines in --keep FILE; `--table FILE…` prints the table of several such files and plays nothing.
+Rounds are kept as JSON lines in --keep FILE, and what is there already counts where faults are dealt to places;
+`--table FILE…` prints the table of several such files and plays nothing.
 """
 
 import argparse
@@ -25,9 +26,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # so that nothing is left running
     asked = _arguments(arguments)
     if asked.table:
-        print(table([json.loads(line) for file in asked.table for line in file.read_text().splitlines()]))
+        print(table([each for file in asked.table for each in _kept(file)]))
         return 0
-    plan = Plan(load(asked.faults), asked.seed, asked.kinds)
+    known = _kept(asked.keep) if asked.keep is not None and asked.keep.exists() else []
+    plan = Plan(load(asked.faults), asked.seed, asked.kinds, known)
     rounds = [_round(plan, number, asked) for number in range(asked.rounds)]
     violations = [seen for each in rounds for seen in _violations(each)]
     if asked.json:
@@ -35,6 +37,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
     else:
         print(table(rounds))
     return 1 if violations else 0
+
+
+def _kept(file: Path) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in file.read_text().splitlines()]
 
 
 def _round(plan: Plan, number: int, asked: argparse.Namespace) -> dict[str, Any]:

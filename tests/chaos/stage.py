@@ -22,12 +22,14 @@ from urllib.parse import urlsplit
 from rollout.adapters.engine.tether import tethered
 from rollout.service.demo.local import Places
 from tests.chaos.records import Records
+from tests.chaos.violation import Violation
 
 ROLES = ("up", "serve", "gateway", "worker", "temporal")
 CHILDREN = ROLES[1:]
 SECONDS_TO_START = 300.0
 POLL_SECONDS = 0.02
 STARTED = b"Application startup complete"
+JUDGED = "rollout_judge_rollouts "
 PORTS = (20_000, 32_000)  # below those that the system gives to outgoing connections while a service is down
 
 
@@ -36,13 +38,17 @@ class GivenUpError(Exception):
 
 
 class Stage:
-    """One service. `data`: its folder; `api`, `gateway`: its URLs; `random`: chance of this round."""
+    """One service. `data`: its folder; `api`, `gateway`: its URLs; `random`: chance of this round.
+
+    `violations`: what only a fault could see broken, while it lasted.
+    """
 
     def __init__(self, data: Path, seed: int, environment: Mapping[str, str] | None = None) -> None:
         self.data = data
         self.random = Random(seed)
         self.api, self.gateway = (f"http://127.0.0.1:{_free(self.random)}" for _ in range(2))
         self.environment = {"ROLLOUT_WORKER": f"127.0.0.1:{_free(self.random)}", **(environment or {})}
+        self.violations: list[Violation] = []
         self._log = data.with_name(f"{data.name}-up.log")
         self._up: subprocess.Popen[bytes] | None = None
         self._others: list[subprocess.Popen[bytes]] = []
@@ -154,6 +160,13 @@ class Stage:
         """Whether both doors say that they are ready."""
         return all(_ready(door) for door in (self.gateway, self.api))
 
+    def judges(self) -> int | None:
+        """Return how many rollouts the supervised worker says it judges; None where it says nothing."""
+        with contextlib.suppress(OSError, HTTPException):
+            said = (_asked(f"http://{self.environment['ROLLOUT_WORKER']}", "/metrics") or b"").decode()
+            return next((int(float(line.split()[1])) for line in said.splitlines() if line.startswith(JUDGED)), None)
+        return None
+
     def close(self) -> None:
         """End what runs, in order where it can."""
         for process in [*self._others, *([self._up] if self._up else [])]:
@@ -199,12 +212,18 @@ def _environment() -> dict[str, str]:
 
 
 def _ready(door: str) -> bool:
-    connection = HTTPConnection(urlsplit(door).netloc, timeout=2.0)
     try:
-        connection.request("GET", "/readyz")
-        return connection.getresponse().status == 200
+        return _asked(door, "/readyz") is not None
     except (OSError, HTTPException):
         return False
+
+
+def _asked(door: str, path: str) -> bytes | None:
+    connection = HTTPConnection(urlsplit(door).netloc, timeout=2.0)
+    try:
+        connection.request("GET", path)
+        answer = connection.getresponse()
+        return answer.read() if answer.status == 200 else None
     finally:
         connection.close()
 

@@ -1,9 +1,6 @@
 """SIGKILL of gateway alone; `up` starts it again."""
 
-from tests.chaos.stage import Stage
+from tests.chaos.alone import killed
 
 NAME = "kill gateway"
-
-
-def inject(stage: Stage) -> str:
-    return f"killed gateway ({stage.kill('gateway')})"
+inject = killed("gateway")

@@ -1,9 +1,6 @@
 """SIGKILL of serve alone; `up` starts it again."""
 
-from tests.chaos.stage import Stage
+from tests.chaos.alone import killed
 
 NAME = "kill serve"
-
-
-def inject(stage: Stage) -> str:
-    return f"killed serve ({stage.kill('serve')})"
+inject = killed("serve")

@@ -1,9 +1,6 @@
 """SIGKILL of temporal alone; `up` starts it again."""
 
-from tests.chaos.stage import Stage
+from tests.chaos.alone import killed
 
 NAME = "kill temporal"
-
-
-def inject(stage: Stage) -> str:
-    return f"killed temporal ({stage.kill('temporal')})"
+inject = killed("temporal")

@@ -1,9 +1,6 @@
 """SIGKILL of worker alone; `up` starts it again."""
 
-from tests.chaos.stage import Stage
+from tests.chaos.alone import killed
 
 NAME = "kill worker"
-
-
-def inject(stage: Stage) -> str:
-    return f"killed worker ({stage.kill('worker')})"
+inject = killed("worker")

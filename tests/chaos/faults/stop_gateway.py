@@ -1,19 +1,6 @@
-"""SIGSTOP of gateway for longer than anybody counts it as alive, then SIGCONT; `up` is stopped too, or would end it."""
+"""SIGSTOP of gateway for longer than anybody counts it as alive, then SIGCONT."""
 
-import os
-import signal
-import time
-
-from tests.chaos.stage import Stage
+from tests.chaos.alone import stopped
 
 NAME = "stop gateway"
-SECONDS = (6.0, 9.0)
-
-
-def inject(stage: Stage) -> str:
-    seconds = stage.random.uniform(*SECONDS)
-    with stage.unsupervised():
-        pid = stage.signal("gateway", signal.SIGSTOP)
-        time.sleep(seconds)
-        os.kill(pid, signal.SIGCONT)
-    return f"stopped gateway for {seconds:.1f} s"
+inject = stopped("gateway")

@@ -7,8 +7,9 @@ import fcntl
 import os
 import signal
 import time
+from pathlib import Path
 
-from tests.chaos.locks import waits
+from tests.chaos.locks import opened
 from tests.chaos.owners import owners, stopped_without, turns, wait_for_others
 from tests.chaos.stage import Stage
 
@@ -21,9 +22,7 @@ def inject(stage: Stage) -> str:
     folder = stage.random.choice(sorted((stage.data / "metadata" / "director").iterdir()))
     with stage.unsupervised():
         before, worker = owners(stage), stage.pid("worker")
-        with (folder / ".lock").open("r+") as lock:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            stage.wait(lambda: _stopped(stage, folder / ".lock", worker), SECONDS_TO_COPY, "a publisher that copies")
+        stage.wait(lambda: _caught(stage, folder, worker), SECONDS_TO_COPY, "a publisher stopped where it waits")
         with stage.another_worker() as other:
             seconds = wait_for_others(stage, before)
             time.sleep(SECONDS_LATER)
@@ -32,6 +31,15 @@ def inject(stage: Stage) -> str:
     return f"stopped the publisher of {folder.name} at its lock, {seconds + SECONDS_LATER:.1f} s; {other.pid} went on"
 
 
-def _stopped(stage: Stage, lock, worker: int) -> bool:
-    """Stop the worker once it waits for the lock, but not while it holds the store's turn."""
-    return waits(lock, worker) and stopped_without(stage, worker, *turns(stage))
+def _caught(stage: Stage, folder: Path, worker: int) -> bool:
+    """Stop the worker while it waits for the lock; False where it had given up, and copied afterwards."""
+    lock, copied = folder / ".lock", (folder / "timestamp.json").stat().st_mtime_ns
+    with lock.open("r+") as held:
+        fcntl.flock(held, fcntl.LOCK_EX)
+        stage.wait(lambda: opened(lock, worker), SECONDS_TO_COPY, "a publisher that waits for the lock")
+        if stopped_without(stage, worker, *turns(stage)):
+            if opened(lock, worker):
+                return True
+            os.kill(worker, signal.SIGCONT)
+    stage.wait(lambda: (folder / "timestamp.json").stat().st_mtime_ns != copied, SECONDS_TO_COPY, "a copy made later")
+    return False
