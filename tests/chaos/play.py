@@ -13,7 +13,7 @@ from tests.chaos.fleet import Fleet
 from tests.chaos.judged import by_command_line
 from tests.chaos.outcome import Injected, Outcome, Wish
 from tests.chaos.places import place
-from tests.chaos.stage import GivenUpError, Stage
+from tests.chaos.stage import GivenUpError, NothingToStrikeError, Stage
 from tests.chaos.violation import Violation
 from tests.chaos.witness import Witness
 
@@ -89,7 +89,11 @@ class Play:
 
     def _inject(self, wish: Wish) -> None:
         began = time.monotonic()
-        said = wish.fault.inject(self._stage)
+        try:
+            said = wish.fault.inject(self._stage)
+        except NothingToStrikeError as missed:
+            self._say(f"  {wish.where}: left out: {missed}")
+            return
         self._stage.wait(self._whole(), SECONDS_TO_HEAL, f"a whole service after {wish.fault.NAME}: {said}")
         found = Injected(wish.fault.NAME, wish.where, said, time.monotonic() - began)
         self._outcome.injected.append(found)

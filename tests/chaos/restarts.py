@@ -12,7 +12,6 @@ import signal
 import sys
 import tempfile
 import time
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -103,5 +102,4 @@ def _say(words: str) -> None:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", ResourceWarning)
     sys.exit(main())

@@ -12,7 +12,6 @@ import json
 import signal
 import sys
 import tempfile
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -90,5 +89,4 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
 
 
 if __name__ == "__main__":
-    warnings.simplefilter("ignore", ResourceWarning)
     sys.exit(main())

@@ -37,6 +37,10 @@ class GivenUpError(Exception):
     """What was waited for did not come."""
 
 
+class NothingToStrikeError(Exception):
+    """A fault did not come upon the moment that it needs; it did nothing."""
+
+
 class Stage:
     """One service. `data`: its folder; `api`, `gateway`: its URLs; `random`: chance of this round.
 
@@ -163,7 +167,7 @@ class Stage:
     def judges(self) -> int | None:
         """Return how many rollouts the supervised worker says it judges; None where it says nothing."""
         with contextlib.suppress(OSError, HTTPException):
-            said = (_asked(f"http://{self.environment['ROLLOUT_WORKER']}", "/metrics") or b"").decode()
+            said = (_asked(f"http://{self.environment['ROLLOUT_WORKER']}", "/metrics/") or b"").decode()
             return next((int(float(line.split()[1])) for line in said.splitlines() if line.startswith(JUDGED)), None)
         return None
 

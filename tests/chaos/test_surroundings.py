@@ -90,6 +90,7 @@ class Stage:
         if self._life is not None:
             self._loop.call_soon_threadsafe(self._stopped.set)
             self._life.join(30)
+            self._loop.close()
         self.process.terminate()
         with contextlib.suppress(subprocess.TimeoutExpired):
             self.process.wait(15)

@@ -18,6 +18,7 @@ from tests.chaos.surroundings import Stage, last, ready
 
 NAME = "cut store"
 ROLES = ("gateway", "worker", "serve")
+SECONDS_TO_END = 10.0
 _RUNNING: dict[Path, "Database"] = {}
 
 
@@ -83,7 +84,8 @@ class Proxy:
         self._whole.set()
         self._listener = socket.create_server(("127.0.0.1", 0))
         self.port = int(self._listener.getsockname()[1])
-        threading.Thread(target=self._serve, daemon=True).start()
+        self._threads: list[threading.Thread] = []
+        self._start(self._serve)
 
     def cut(self, who: Callable[[int | None], bool], *, silent: bool) -> None:
         """Cut the connections of these processes, by their ids."""
@@ -100,10 +102,19 @@ class Proxy:
         self._whole.set()
 
     def close(self) -> None:
-        """End everything."""
-        self._listener.close()
+        """End everything, and return when it is."""
         self._is_cut = lambda _: True
+        self._whole.set()
+        self._listener.shutdown(socket.SHUT_RDWR)  # a close alone would not wake who waits there
         self._hang_up()
+        for thread in self._threads:
+            thread.join(SECONDS_TO_END)
+        self._listener.close()
+
+    def _start(self, work: Callable[..., None], *told: Any) -> None:
+        thread = threading.Thread(target=work, args=told, daemon=True)
+        self._threads.append(thread)
+        thread.start()
 
     def _hang_up(self) -> None:
         for client, pid in list(self._open.items()):
@@ -117,17 +128,16 @@ class Proxy:
                 client, (_, port) = self._listener.accept()
             except OSError:
                 return
-            threading.Thread(target=self._meet, args=(client, port), daemon=True).start()
+            self._start(self._meet, client, port)
 
     def _meet(self, client: socket.socket, port: int) -> None:
-        pid = _owner(port)
-        if self._is_cut(pid) and self._silent:
-            self._whole.wait()
-        if self._is_cut(pid):
-            client.close()
-            return
-        self._open[client] = pid
-        with socket.socket(socket.AF_UNIX) as server, client, suppress(OSError):
+        with client, socket.socket(socket.AF_UNIX) as server, suppress(OSError):
+            pid = _owner(port)
+            if self._is_cut(pid) and self._silent:
+                self._whole.wait()
+            if self._is_cut(pid):
+                return
+            self._open[client] = pid
             server.connect(self._behind)
             back = threading.Thread(target=self._pass, args=(server, client, pid), daemon=True)
             back.start()

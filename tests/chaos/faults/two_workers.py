@@ -31,8 +31,16 @@ def inject(stage: Stage) -> str:
 
 
 def _must_have_given_up(stage: Stage) -> None:
+    said: list[int] = []
+
+    def given_up() -> bool:
+        said.extend(now for now in [stage.judges()] if now is not None)
+        return said[-1:] == [0]
+
     try:
-        stage.wait(lambda: stage.judges() == 0, SECONDS_TO_GIVE_UP, "the worker that was stopped to judge nothing")
+        stage.wait(given_up, SECONDS_TO_GIVE_UP, "the worker that was stopped to say what it judges")
     except GivenUpError:
-        seen = f"the worker that was stopped judges {stage.judges()} rollouts beside the one that took over"
+        if not said:
+            raise
+        seen = f"the worker that was stopped judges {said[-1]} rollouts beside the one that took over"
         stage.violations.append(Violation("two-judges", seen))
