@@ -60,7 +60,7 @@ def run(tree: Path, build: dict, seed: int) -> list[list[str]]:
     """Play a round on a tree of its own until its first violation; the violations."""
     command = [sys.executable, str(tree / "tests" / "chaos" / "run.py"), "--json", "--first", "--rounds", "1"]
     command += ["--seed", str(seed), "--faults", build["fault"], "--kinds", build["kind"]]
-    command += ["--hosts", str(build["hosts"])]
+    command += ["--hosts", str(build["hosts"]), "--places", *build["places"]]
     done = subprocess.run(
         command,
         cwd=tree,

@@ -22,6 +22,7 @@ ROUTES = {
     "lethal": ("anywhere", "rolling-back", "rolled-back", "rolled-back"),
 }  # fmt: skip
 """The places that a rollout of each kind passes, in order."""
+PLACES = tuple(dict.fromkeys(where for route in ROUTES.values() for where in route))
 ELSEWHERE = frozenset({"cut store"})
 """Faults whose store is no file of the data folder, beside which those of the file have nothing to meet:"""
 OF_THE_FILE = frozenset({"slow store", "stop a writer for good"})
@@ -41,7 +42,7 @@ def load(names: Sequence[str]) -> list[ModuleType]:
 class Plan:
     """Deals faults to places, so that each fault meets each place about as often as any other.
 
-    `rounds`: documents of earlier outcomes, whose faults count.
+    `rounds`: documents of earlier outcomes, whose faults count; `places`: the only ones where anything strikes.
     """
 
     def __init__(
@@ -50,9 +51,10 @@ class Plan:
         seed: int,
         kinds: Sequence[str] = ORDER,
         rounds: Sequence[Mapping[str, Any]] = (),
+        places: Sequence[str] = PLACES,
     ) -> None:
         self._modules = modules
-        self._kinds = kinds
+        self._kinds, self._places = kinds, places
         self._chance = Random(seed)
         self._dealt = Counter((one["fault"], one["where"]) for each in rounds for one in each["injected"])
 
@@ -68,7 +70,7 @@ class Plan:
         if chosen is not None and chosen.NAME in ELSEWHERE:
             plain = [module for module in plain if module.NAME not in OF_THE_FILE]
         fitting = plain if chosen is None else [*plain, chosen]
-        return kind, [Wish(self._least(where, fitting), where) for where in ROUTES[kind]]
+        return kind, [Wish(self._least(where, fitting), where) for where in ROUTES[kind] if where in self._places]
 
     def _least(self, where: str, fitting: Sequence[ModuleType]) -> ModuleType:
         """Choose by lot among those that met this place least often."""

@@ -16,7 +16,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from tests.chaos.plan import ORDER, Plan, load
+from tests.chaos.plan import ORDER, PLACES, Plan, load
 from tests.chaos.round import Wanted, perform
 from tests.chaos.table import table
 
@@ -28,7 +28,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         print(table([each for file in asked.table for each in _kept(file)]))
         return 0
     known = _kept(asked.keep) if asked.keep is not None and asked.keep.exists() else []
-    plan = Plan(load(asked.faults), asked.seed, asked.kinds, known)
+    plan = Plan(load(asked.faults), asked.seed, asked.kinds, known, asked.places)
     rounds = [_round(plan, number, asked) for number in range(asked.rounds)]
     violations = [seen for each in rounds for seen in _violations(each)]
     if asked.json:
@@ -80,6 +80,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--hosts", type=int, default=80)
     parser.add_argument("--faults", nargs="+", default=[], metavar="NAME", help="Modules of tests/chaos/faults.")
     parser.add_argument("--kinds", nargs="+", choices=sorted(set(ORDER)), default=list(ORDER))
+    parser.add_argument("--places", nargs="+", choices=PLACES, default=PLACES, help="Where faults strike.")
     parser.add_argument("--keep", type=Path, metavar="FILE", help="Append each round to this file.")
     parser.add_argument("--save", type=Path, metavar="FOLDER", help="Keep the folders of rounds with violations here.")
     parser.add_argument("--first", action="store_true", help="End a round at its first violation.")

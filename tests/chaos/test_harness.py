@@ -21,6 +21,11 @@ def test_a_fault_that_met_a_place_in_earlier_rounds_waits_behind_those_that_did_
     assert [wish.where for wish in wishes] == list(ROUTES["halted"])
 
 
+def test_faults_strike_only_in_the_places_that_were_asked_for():
+    _, wishes = Plan(load(["kill_gateway"]), 1, ["halted"], places=["halted"]).deal(0)
+    assert {wish.where for wish in wishes} == {"halted"}
+
+
 def test_a_table_counts_every_fault_where_it_struck_and_every_violation():
     rounds = [kept("kill serve", "baking"), kept("kill serve", "halted")]
     rounds[1]["ending"] = [["end-state", "a good rollout is halted"]]
