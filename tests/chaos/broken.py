@@ -59,8 +59,7 @@ def substitute(file: Path, old: str, new: str) -> None:
 def run(tree: Path, build: dict, seed: int) -> list[list[str]]:
     """Play a round on a tree of its own until its first violation; the violations."""
     command = [sys.executable, str(tree / "tests" / "chaos" / "run.py"), "--json", "--first", "--rounds", "1"]
-    command += ["--seed", str(seed), "--faults", build["fault"], "--kinds", build["kind"]]
-    command += ["--hosts", str(build["hosts"]), "--places", *build["places"]]
+    command += ["--seed", str(seed), "--faults", build["fault"], *build["options"]]
     done = subprocess.run(
         command,
         cwd=tree,

@@ -25,9 +25,10 @@ HEARTBEAT = 1.0
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """How a round is played. `first`: it ends at its first violation."""
+    """How a round is played. `watch`: how long a completed one is judged; `first`: it ends at its first violation."""
 
     hosts: int
+    watch: str = "5s"
     first: bool = False
 
 
@@ -67,7 +68,7 @@ def _roll_out(stage: Stage, folder: Path, wanted: Wanted, wishes: Sequence[Wish]
         stage.wait(lambda: fleet.ready, 120.0, "the fleet to be enrolled and heard")
         began = time.monotonic()
         why = f"a {outcome.kind} one, under faults"
-        rollout = asyncio.run(operator.start(f"{PRODUCT}/{CANDIDATE}", policy(wanted.hosts), why))
+        rollout = asyncio.run(operator.start(f"{PRODUCT}/{CANDIDATE}", policy(wanted.hosts, wanted.watch), why))
         with watching(stage, rollout) as witness:
             stage.wait(lambda: witness.last, 20.0, "the rollout in the store")
             try:

@@ -47,7 +47,7 @@ def _round(plan: Plan, number: int, asked: argparse.Namespace) -> dict[str, Any]
     seed = 1000 * asked.seed + number
     _say(f"round {number + 1} of {asked.rounds}, seed {seed}: {kind}")
     with tempfile.TemporaryDirectory(prefix="rollout-chaos-", ignore_cleanup_errors=True) as folder:
-        outcome = perform(Path(folder), seed, kind, wishes, Wanted(asked.hosts, asked.first), _say)
+        outcome = perform(Path(folder), seed, kind, wishes, Wanted(asked.hosts, asked.watch, asked.first), _say)
         if outcome.violations and asked.save is not None:
             _save(Path(folder), asked.save / str(seed))
     _say(f"  {kind}: {' > '.join(outcome.states)} in {outcome.seconds:.0f} s, {len(outcome.violations)} violations")
@@ -78,6 +78,7 @@ def _arguments(arguments: Sequence[str] | None) -> argparse.Namespace:
     parser.add_argument("--rounds", type=int, default=len(ORDER))
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--hosts", type=int, default=80)
+    parser.add_argument("--watch", default="5s", help="For how long a completed rollout is judged.")
     parser.add_argument("--faults", nargs="+", default=[], metavar="NAME", help="Modules of tests/chaos/faults.")
     parser.add_argument("--kinds", nargs="+", choices=sorted(set(ORDER)), default=list(ORDER))
     parser.add_argument("--places", nargs="+", choices=PLACES, default=PLACES, help="Where faults strike.")
