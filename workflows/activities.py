@@ -12,7 +12,7 @@ from typing import Literal, Protocol, TypeVar
 from temporalio import activity
 from temporalio.exceptions import ApplicationError, ApplicationErrorCategory
 
-from rollout.errors import Problem
+from rollout.errors import BusyError, Problem
 from rollout.operation import act, advance, back
 from rollout.ports.store import Store, Transaction
 from workflows import timeouts
@@ -106,11 +106,17 @@ class Back:
 
     @activity.defn
     async def publish_back(self, rollout: str) -> None:
-        """Publish the rollback directives of every ring."""
+        """Publish the rollback directives of every ring; one whose copy is late keeps no other waiting."""
         self._warn(rollout)
         rings = await asyncio.to_thread(self.store.read, lambda tx: tx.rollouts.rings(rollout))
+        late: list[BusyError] = []
         for ring in rings:
-            await asyncio.to_thread(self.publisher.publish_now, ring.name)
+            try:
+                await asyncio.to_thread(self.publisher.publish_now, ring.name)
+            except BusyError as error:
+                late.append(error)
+        if late:
+            raise late[0]  # this step is tried again until hosts of every ring can read it
 
     @activity.defn
     async def await_back(self, rollout: str) -> None:

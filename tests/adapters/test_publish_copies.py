@@ -1,5 +1,6 @@
 """Copies of what is signed, while another publisher stands still with a repository's lock."""
 
+import asyncio
 import fcntl
 import logging
 from collections.abc import Iterator
@@ -8,9 +9,11 @@ from pathlib import Path
 from threading import Thread
 
 import pytest
+from temporalio.testing import ActivityEnvironment
 
 from rollout.errors import BusyError
 from tests.adapters.publish_world import CANARY, RINGS, HandClock, World
+from workflows.activities import Back
 
 EARLY = RINGS[1]
 LOG = "rollout.operation.copier"
@@ -97,6 +100,18 @@ def test_who_publishes_once_is_told_that_hosts_cannot_read_it_yet(world, publish
         publisher.publish_now(EARLY)
     publisher.publish_now(CANARY)
     assert actions(world) == ["hold", "hold"]
+
+
+def test_a_way_back_is_published_in_every_ring_but_the_locked_one_and_then_there(world, publisher):
+    for ring in (CANARY, EARLY):
+        world.adopt("r1", 5, world.host(ring), 4)
+    world.move("r1", "rolling-back")
+    step = Back(world.store, publisher, lambda *_: None).publish_back
+    with kept(world, f"director/{CANARY}"), pytest.raises(BusyError, match=f"director/{CANARY}"):
+        asyncio.run(ActivityEnvironment().run(step, "r1"))
+    assert actions(world) == ["install", "rollback"]
+    asyncio.run(ActivityEnvironment().run(step, "r1"))
+    assert actions(world) == ["rollback", "rollback"]
 
 
 def test_a_copy_that_is_behind_is_logged_once_and_its_age_shown_until_it_is_made(world, publisher, caplog):
