@@ -44,7 +44,8 @@ class NothingToStrikeError(Exception):
 class Stage:
     """One service. `data`: its folder; `api`, `gateway`: its URLs; `random`: chance of this round.
 
-    `violations`: what only a fault could see broken, while it lasted.
+    `violations`: what only a fault could see broken, while it lasted. `observed`: the store's URL for who looks on,
+    where that is another than the service's.
     """
 
     def __init__(self, data: Path, seed: int, environment: Mapping[str, str] | None = None) -> None:
@@ -53,6 +54,7 @@ class Stage:
         self.api, self.gateway = (f"http://127.0.0.1:{_free(self.random)}" for _ in range(2))
         self.environment = {"ROLLOUT_WORKER": f"127.0.0.1:{_free(self.random)}", **(environment or {})}
         self.violations: list[Violation] = []
+        self.observed: str | None = None
         self._log = data.with_name(f"{data.name}-up.log")
         self._up: subprocess.Popen[bytes] | None = None
         self._others: list[subprocess.Popen[bytes]] = []
@@ -93,7 +95,7 @@ class Stage:
 
     def records(self) -> Records:
         """Open the store's own records."""
-        return Records(self.data, self.environment.get("ROLLOUT_DATABASE"))
+        return Records(self.data, self.observed or self.environment.get("ROLLOUT_DATABASE"))
 
     @contextlib.contextmanager
     def unsupervised(self) -> Iterator[None]:

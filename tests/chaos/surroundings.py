@@ -10,12 +10,16 @@ from urllib.parse import urlsplit
 
 
 class Stage(Protocol):
-    """A `rollout up` under test: its data folder, the URLs of its doors, and a seeded source of chance."""
+    """A `rollout up` under test: its data folder, the URLs of its doors, and a seeded source of chance.
+
+    `observed`: the store's URL for who looks on, where faults lie between the service and its store.
+    """
 
     data: Path
     api: str
     gateway: str
     random: Random
+    observed: str | None
 
     def pid(self, role: str) -> int:
         """Process id of up, serve, gateway, worker or temporal."""

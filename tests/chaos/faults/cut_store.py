@@ -32,6 +32,7 @@ def environment(stage: Stage) -> dict[str, str]:
         raise unittest.SkipTest(f"{NAME}: no PostgreSQL here: {error}") from error
     folder = Path(tempfile.mkdtemp(prefix="chaos-pg-"))  # near the root: the server runs as a user of its own
     database = _RUNNING[stage.data] = Database(get_server(folder, cleanup_mode="delete"))
+    stage.observed = database.url
     return {"ROLLOUT_DATABASE": f"postgresql+psycopg://postgres@127.0.0.1:{database.proxy.port}/postgres"}
 
 
@@ -59,10 +60,11 @@ def inject(stage: Stage) -> str:
 
 
 class Database:
-    """A PostgreSQL server on a socket file, and the proxy that processes reach it by."""
+    """A PostgreSQL server on a socket file, and the proxy that processes reach it by. `url`: past the proxy."""
 
     def __init__(self, server: Any) -> None:
         self._server = server
+        self.url = server.get_uri(driver="psycopg")
         folder = server.get_uri(driver="psycopg").rpartition("host=")[2]
         self.proxy = Proxy(str(Path(folder) / ".s.PGSQL.5432"))
 
