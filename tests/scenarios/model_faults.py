@@ -9,7 +9,7 @@ from hypothesis.stateful import rule
 from rollout.adapters.trust.copies import FolderCopies
 from rollout.errors import RolloutError
 from rollout.operation import record
-from rollout.operation.publisher import _to_copy
+from rollout.operation.copier import _to_copy
 from tests.scenarios.model_house import house
 from tests.scenarios.model_people import PeopleSteps
 from tests.scenarios.model_promises import DARK
