@@ -5,7 +5,7 @@ import os
 import subprocess
 import sys
 
-from rollout.adapters.store.transaction import Transaction
+from rollout.ports.judging import StoredJudgement
 from tests.chaos.stage import Stage
 from tests.chaos.violation import Violation
 
@@ -13,7 +13,7 @@ COMMAND = [sys.executable, "-P", "-m", "rollout.service.cli"]
 SECONDS = 600.0  # no promise: patience with a machine that runs much else
 
 
-def by_command_line(tx: Transaction, stage: Stage, rollout: str) -> list[Violation]:
+def by_command_line(stored: StoredJudgement, stage: Stage, rollout: str) -> list[Violation]:
     """Judge the evidence of a rollout that is over, as anybody could, and compare."""
     file = stage.data.with_name("evidence.jsonl")
     token = str(stage.data / "admin.token")
@@ -24,7 +24,7 @@ def by_command_line(tx: Transaction, stage: Stage, rollout: str) -> list[Violati
     told = subprocess.run([*COMMAND, "judge", str(file), "--json"], capture_output=True, check=False, timeout=SECONDS)
     if told.returncode:
         return [Violation("evidence", f"`rollout judge` ends with {told.returncode}: {told.stderr.decode()[-300:]}")]
-    found, stored = json.loads(told.stdout), tx.judging.judgement(rollout)
+    found = json.loads(told.stdout)
     if (found["verdict"], found["window"]) == (stored.verdict, stored.window):
         return []
     seen = (

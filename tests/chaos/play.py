@@ -130,10 +130,13 @@ class Play:
             seen += checks.adoptions(tx, rollout, ledger, self._witness.stopped_at)
             if ended:
                 seen += checks.end_state(tx, rollout, self._outcome.kind, fleet.swarm.members, fleet.origins)
-                seen += by_command_line(tx, self._stage, rollout)
             return seen
 
-        return found + self._records.read(look)
+        found += self._records.read(look)
+        if ended:  # not within a snapshot: PostgreSQL ends one that stands open for so long
+            stored = self._records.read(lambda tx: tx.judging.judgement(rollout))
+            found += by_command_line(stored, self._stage, rollout)
+        return found
 
     def _new(self, found: Sequence[Violation]) -> list[Violation]:
         """Return those that were not told before, and tell them."""
