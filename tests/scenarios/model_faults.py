@@ -13,7 +13,7 @@ from rollout.operation.copier import _to_copy
 from tests.scenarios.model_house import house
 from tests.scenarios.model_people import PeopleSteps
 from tests.scenarios.model_promises import DARK
-from tests.scenarios.model_steps import one, people, some, step
+from tests.scenarios.model_steps import one, people, readies, seldom, some, step
 from tests.scenarios.model_world import TIME, undone
 
 
@@ -32,13 +32,14 @@ class FaultSteps(PeopleSteps):
         for _ in range(times):
             self.here.step()
 
-    @rule(times=st.integers(1, 4), hurry=st.booleans(), quiet=st.booleans(), host=one)
+    @rule(times=st.integers(1, 4), hurry=st.booleans(), quiet=st.booleans(), host=one, ready=readies)
     @step("ticks missed")
-    def ticks_missed(self, times: int, hurry: bool, quiet: bool, host: int) -> None:
+    def ticks_missed(self, times: int, hurry: bool, quiet: bool, host: int, ready: tuple[int, bool] | None) -> None:
         """The worker does not get to run; hosts and gateway live, and everybody tries before it judges again.
 
         `quiet`: somebody was nearly dark by then.
         """
+        self._get_ready(ready)
         if quiet:
             self._fall_silent(host)
         worker, self.here.worker = self.here.worker, None
@@ -83,9 +84,10 @@ class FaultSteps(PeopleSteps):
         self.here.gateway = lives
         self._wait_and_try(times)
 
-    @rule(lives=st.booleans(), times=st.integers(0, 5))
+    @rule(lives=seldom, times=st.sampled_from([0, 1, 4, 5]), ready=readies)
     @step("engine")
-    def engine(self, lives: bool, times: int) -> None:
+    def engine(self, lives: bool, times: int, ready: tuple[int, bool] | None) -> None:
+        self._get_ready(ready)
         self.here.engine = lives
         self._wait_and_try(times)
 

@@ -8,7 +8,7 @@ from rollout.telemetry import CrashReport
 from tests.scenarios.model_house import HOSTS
 from tests.scenarios.model_people import PeopleSteps
 from tests.scenarios.model_promises import DEADLINE, PATIENCE
-from tests.scenarios.model_steps import one, seldom, some, step
+from tests.scenarios.model_steps import one, readies, seldom, some, step
 from tests.scenarios.model_world import TIME
 from tests.scenarios.promise_world import OLD
 
@@ -112,6 +112,12 @@ class HostSteps(PeopleSteps):
     @step("beat")
     def beat(self, hosts: list[int]) -> None:
         self.here.beat(hosts)
+
+    @rule(host=one, again=st.booleans(), ready=readies)
+    @step("crash")
+    def crash_when_something_is_due(self, host: int, again: bool, ready: tuple[int, bool] | None) -> None:
+        self._get_ready(ready)
+        self.crash(host=host, aimed=True, again=again, hurry=True)
 
     @rule(host=one, aimed=st.booleans(), again=st.booleans(), hurry=st.booleans())
     @step("crash")

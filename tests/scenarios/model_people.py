@@ -6,8 +6,9 @@ from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
 from rollout.operation import back
-from tests.scenarios.model_promises import LEAVES
-from tests.scenarios.model_steps import Steps, depths, people, rings, seldom, starters, step, unhealthy
+from tests.scenarios.model_house import RELEASES
+from tests.scenarios.model_promises import FORWARD, LEAVES
+from tests.scenarios.model_steps import Steps, depths, people, readies, rings, seldom, starters, step, unhealthy
 from tests.scenarios.model_world import PUBLISH_EVERY, TIME
 
 
@@ -23,7 +24,7 @@ class PeopleSteps(Steps):
     @rule(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans(), depth=depths)
     @step("start")
     def start(self, starter: str, then: str, asking: bool, lenient: bool, depth: int) -> None:
-        if self.started < 12 and self._start(starter, then, asking=asking, lenient=lenient):
+        if self.started < RELEASES[-1] and self._start(starter, then, asking=asking, lenient=lenient):
             self.come_back(late=False)
             self._go_well(depth)
 
@@ -49,12 +50,14 @@ class PeopleSteps(Steps):
         if older:
             self.people.stop(kind, older[which % len(older)], person)
 
-    @rule(person=people, sure=st.booleans())
+    @rule(person=people, sure=st.booleans(), ready=readies, times=st.sampled_from([0, 1, 6]))
     @step("freeze")
-    def freeze(self, person: str, sure: bool) -> None:
+    def freeze(self, person: str, sure: bool, ready: tuple[int, bool] | None, times: int) -> None:
         if sure:
+            self._get_ready(ready)
             self.people.freeze(person)
             self._try_all()
+            self._go_on(times)
 
     @rule(person=people)
     @step("unfreeze")
@@ -119,6 +122,23 @@ class PeopleSteps(Steps):
                     if late:
                         self.two_agree(kind=kind, first="cat", second="dan", late=True)
                     self.two_agree(kind=kind, first="cat", second="dan", late=False)
+
+    def _get_ready(self, ready: tuple[int, bool] | None) -> None:
+        """Lead a new rollout to where something is due: (moments in which all goes well, whether it asks people).
+
+        The workflow does not get to run at last, and nobody agrees: what is due waits.
+        """
+        if ready is None or self.started == RELEASES[-1]:
+            return
+        times, asking = ready
+        self.two_unfreeze(first="cat", second="dan")
+        if self.audit.states[self.here.name] in FORWARD:
+            self.people.stop("halt", self.here.name, "cat")
+        self.everybody_goes_back()
+        self._start("rita", "halt", asking=asking, lenient=True)
+        self._go_well(times)
+        self._go_on(1 if asking else 5)
+        self._go_on(4, forward=False)
 
     def _finish(self) -> None:
         for name in self.audit.states:

@@ -26,6 +26,7 @@ rings = st.sampled_from(["canary", "early", "everyone"])
 unhealthy = st.sampled_from(["rollback", "rollback", "halt"])
 starters = st.sampled_from(["bob", "rita"])
 depths = st.sampled_from([0, 0, 6, 12, 18])  # moments in which all goes well: a ring takes some six
+readies = st.none() | st.tuples(st.integers(1, 12), st.booleans())
 seldom = st.integers(0, 3).map(lambda drawn: drawn == 0)
 
 
@@ -98,15 +99,16 @@ class Steps(RuleBasedStateMachine):
         """As many of these as were drawn; the drawn ones where there are none."""
         return [some[number % len(some)] for number in drawn] if some else drawn
 
-    def _go_on(self, times: int) -> None:
-        """Everybody does what they should: hosts of begun rings ask, load, beat; the workflow goes on."""
+    def _go_on(self, times: int, *, forward: bool = True) -> None:
+        """Everybody does what they should: hosts of begun rings ask, load, beat; the workflow goes on (`forward`)."""
         here = self.here
         here.gateway = here.engine = True
         for _ in range(times):
             self._ask(self._candidates()[:12], old=False)
             here.load(set(range(1, HOSTS + 1)) - self.lagging)
             here.step(TIME, here.awake())
-            here.forward(here.worker)
+            if forward:
+                here.forward(here.worker)
 
     def _candidates(self) -> list[int]:
         begun = (
