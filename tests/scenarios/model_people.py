@@ -149,7 +149,10 @@ class PeopleSteps(Steps):
         self.two_unfreeze(first="cat", second="dan")
         if self.audit.states[self.here.name] in FORWARD:
             self.people.stop("halt", self.here.name, "cat")
-        self.everybody_goes_back()
+        if "rolling-back" in self.audit.states.values():
+            self.everybody_goes_back()
+        self.come_back(late=False)
+        self.wake()
         self._start(starter, "halt", asking=asking, lenient=True)
         self._go_well(times)
         self._go_on(11 if asking else 5)

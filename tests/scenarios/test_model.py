@@ -16,7 +16,7 @@ DEPTHS = {  # two seeds reach them all, as a rule
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(1_800)  # a minute of work, which may be beside much other
+@pytest.mark.timeout(1_800)  # some minutes of work, which may be beside much other
 def test_the_promises_hold_after_each_of_two_thousand_steps_in_any_order() -> None:
     for number in SEEDS:
         run(number, WORLDS, STEPS)
