@@ -115,7 +115,7 @@ def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path, number):
                 break
         assert _of(tmp_path)
         process.send_signal(number)
-        out, _ = process.communicate(timeout=30)
+        out, _ = process.communicate(timeout=120)
     finally:
         process.kill()
     assert process.returncode == 130
