@@ -103,7 +103,7 @@ def test_p1_lost_beats_of_control_neither_promote_nor_roll_back(tmp_path):
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM], ids=["ctrl-c", "terminate"])
 def test_an_interrupted_demonstration_leaves_nothing_behind(tmp_path, number):
     process = subprocess.Popen(
-        [*COMMAND, "good"],
+        ["env", "--default-signal=INT", *COMMAND, "good"],  # a shell's background job ignores it
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         text=True,
