@@ -1,0 +1,33 @@
+"""Many runs at once, spread over processes; each is seeded by its own number, so nothing depends on how many."""
+
+import os
+from collections.abc import Iterator
+from concurrent.futures import ProcessPoolExecutor
+from functools import partial
+from multiprocessing import get_context
+from typing import Final, TypeVar
+
+from policies.document import Policy
+from rollout.simulation.course import Outcome, play
+from rollout.simulation.scenario import Scenario
+
+FEW: Final = 4
+"""Runs that are not worth another process."""
+SHARE: Final = 8
+"""Runs handed to a process at once."""
+Played = TypeVar("Played")
+
+
+def processors() -> int:
+    """Return how many processors this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def play_all(scenario: Scenario, policy: Policy, seed: int, runs: int, jobs: int) -> Iterator[Outcome]:
+    """Yield the outcomes of runs 0 to `runs` - 1, in order, as they are done."""
+    one = partial(play, scenario, policy, seed)
+    if jobs <= 1 or runs <= FEW:
+        yield from map(one, range(runs))
+        return
+    with ProcessPoolExecutor(min(jobs, runs), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(one, range(runs), chunksize=max(1, min(SHARE, runs // (4 * jobs))))
