@@ -14,6 +14,7 @@ from typing import Final
 
 import numpy as np
 
+from rollout.simulation.askers import Askers, allot
 from rollout.simulation.fleet import CONFIRMED, DARK, FAILED, GRANTED, Cell
 from rollout.simulation.nature import Crash, Exposed
 from rollout.simulation.world import HOUR, World
@@ -51,18 +52,15 @@ class Adoptions:
         )
         self._overdue_seconds = world.policy.overdue.total_seconds()
         self._deadline_seconds = confirm.deadline.total_seconds()
+        self.askers = Askers(world)
         self._starts: list[int] = []
         self._batches: dict[int, Batch] = {}
         self._overdue: set[int] = set()
         self._asleep: dict[int, float] = {}
         self._next_order = 0
         self._settled = 0  # confirmed or failed
-        self._open: list[Cell] = []
-        self._opened: dict[str, float] = {}
-        self._whole: set[str] = set()
         self._outstanding = [0 for _ in world.strata]
         self._minute: deque[tuple[float, int]] = deque()
-        self._arrivals: dict[int, np.ndarray] = {}
         self._asking = False
         self.stopped = False
         self.unbound = False
@@ -79,13 +77,7 @@ class Adoptions:
 
     def open_ring(self, ring: str, at: float) -> None:
         """Let the hosts of a ring ask."""
-        world = self._world
-        cells = [cell for cell in world.fleet.cells if cell.ring == ring]
-        self._open += cells
-        self._opened[ring] = at
-        for cell in cells:
-            if world.habits.sleepers:
-                self._arrivals[cell.start] = _wake(world, cell.end - cell.start)
+        self.askers.open_ring(ring, at)
         self.offer(at)
 
     def granted_at(self, host: int) -> float | None:
@@ -93,31 +85,15 @@ class Adoptions:
         batch = self._batch(host)
         return None if batch is None else batch.at
 
-    def is_admitted(self) -> bool:
-        """Say whether the newest ring is wholly admitted (INTERFACES 1.8)."""
-        newest = self._world.ring
-        if newest not in self._opened:
-            return False
-        if newest in self._whole:
-            return True
-        cells = [cell for cell in self._open if cell.ring == newest]
-        hosts = sum(cell.end - cell.start for cell in cells)
-        left = sum(cell.end - cell.cursor + len(cell.late) for cell in cells)
-        at = self._world.now
-        if hosts > 0 and left <= 0.1 * hosts and not any(self._available(cell, at) for cell in cells):
-            self._whole.add(newest)
-            return True
-        return False
-
     def offer(self, at: float) -> None:
         """Grant what the windows admit now; ask again later where hosts are left."""
         world = self._world
         if self.stopped or world.blind is not None:
             return
-        waiting = [self._available(cell, at) for cell in self._open]
-        if any(waiting):
-            self._grant(at, waiting)
-        if any(cell.cursor < cell.end or cell.late for cell in self._open) and not self._asking:
+        asking = self.askers.asking(at)
+        if any(count for _, count in asking):
+            self._grant(at, asking)
+        if self.askers.are_left() and not self._asking:
             self._asking = True
             world.queue.put(at + ASK_SECONDS, self._ask_again)
 
@@ -126,44 +102,28 @@ class Adoptions:
         self.offer(at)
         self._world.changed(at)
 
-    def _available(self, cell: Cell, at: float) -> int:
-        """Return how many hosts of a cell ask now."""
+    def _grant(self, at: float, asking: list[tuple[Cell, int]]) -> None:
         world = self._world
-        reached = cell.end
-        began = self._opened[cell.ring or ""]
-        if cell.start in self._arrivals:
-            reached = cell.start + int(np.searchsorted(self._arrivals[cell.start], at - began, side="right"))
-        asks = world.scenario.fleet.asks_per_minute
-        if asks is not None:
-            share = (cell.end - cell.start) / world.fleet.hosts
-            reached = min(reached, cell.start + math.ceil(asks * share * ((at - began) / 60 + 1 / 60)))
-        fresh = max(0, reached - cell.cursor)
-        silent = len(world.silent.within(cell.cursor, reached)) if fresh else 0
-        return fresh - silent + sum(host not in world.silent.at for host in cell.late)
-
-    def _grant(self, at: float, waiting: list[int]) -> None:
-        world = self._world
-        strata = range(len(world.strata))
-        asked = [sum(n for n, cell in zip(waiting, self._open, strict=True) if cell.stratum == s) for s in strata]
+        asked = [sum(n for cell, n in asking if cell.stratum == stratum) for stratum in range(len(world.strata))]
         room, rooms = self._room(at)
-        for stratum, count in enumerate(_allot(world.rng, asked, room, rooms)):
-            for cell, there in zip(self._open, waiting, strict=True):
-                if cell.stratum == stratum and count > 0 and there > 0:
-                    count -= self._take(at, cell, min(count, there))
+        left = allot(world.rng, asked, room, rooms)
+        for cell, there in asking:
+            for start, end in self.askers.take(cell, min(left[cell.stratum], there)):
+                left[cell.stratum] -= end - start
+                self._begin(at, cell, start, end)
         world.segment(at)
         world.tick(at)
 
     def _room(self, at: float) -> tuple[int, list[int]]:
         """Return how many may be granted now: in all, and by stratum."""
-        world = self._world
+        world, limit = self._world, self._world.fleet.hosts
+        if self.unbound:
+            return limit, [limit for _ in world.strata]
         ring = world.policy.ring(world.ring)
-        limit = world.fleet.hosts
         if ring.max_per_minute is not None:
             while self._minute and self._minute[0][0] <= at - 60.0:
                 self._minute.popleft()
             limit = ring.max_per_minute - sum(count for _, count in self._minute)
-        if self.unbound:
-            return limit, [limit for _ in world.strata]
         world.pen.flush()
         fold = world.pen.fold
         if fold.halt is not None or fold.pause is not None:
@@ -171,27 +131,6 @@ class Adoptions:
         windows = fold.windows
         rooms = [windows[name] - held for name, held in zip(world.strata, self._outstanding, strict=True)]
         return min(limit, fold.window - world.counts.outstanding), rooms
-
-    def _take(self, at: float, cell: Cell, count: int) -> int:
-        """Grant so many hosts of a cell, the late ones first, and pass over those that are silent."""
-        world = self._world
-        taken = 0
-        for host in [host for host in cell.late if host not in world.silent.at][:count]:
-            cell.late.remove(host)
-            self._begin(at, cell, host, host + 1)
-            taken += 1
-        while taken < count and cell.cursor < cell.end:
-            start, end = cell.cursor, min(cell.end, cell.cursor + count - taken)
-            silent = world.silent.within(start, end)
-            end = silent[0] if silent else end
-            cell.cursor = end
-            if silent:
-                cell.late.append(end)
-                cell.cursor += 1
-            if end > start:
-                self._begin(at, cell, start, end)
-                taken += end - start
-        return taken
 
     def _begin(self, at: float, cell: Cell, start: int, end: int) -> None:
         world = self._world
@@ -354,34 +293,3 @@ def _chosen(rng: np.random.Generator, batch: Batch, count: int) -> list[int]:
     if not count:
         return []
     return sorted((rng.choice(batch.end - batch.start, count, replace=False) + batch.start).tolist())
-
-
-def _allot(rng: np.random.Generator, asked: list[int], room: int, rooms: list[int]) -> list[int]:
-    """Answer hosts of several strata that ask in random order: how many of each are granted."""
-    most = [max(0, min(there, own)) for there, own in zip(asked, rooms, strict=True)]
-    room = min(max(0, room), sum(most))
-    if len(asked) == 1:
-        return [room]
-    granted = [0 for _ in asked]
-    while room > 0:
-        open_now = [own - done for own, done in zip(most, granted, strict=True)]
-        weights = np.array([there if left > 0 else 0 for there, left in zip(asked, open_now, strict=True)], np.float64)
-        drawn = rng.multinomial(room, weights / weights.sum())
-        for stratum, count in enumerate(drawn.tolist()):
-            given = min(count, open_now[stratum])
-            granted[stratum] += given
-            room -= given
-    return granted
-
-
-def _wake(world: World, hosts: int) -> np.ndarray:
-    """Return when each host of a cell first is awake, in seconds after its ring opened, ascending."""
-    rng, found = world.rng, np.zeros(hosts)
-    form = rng.random(hosts)
-    below = 0.0
-    for share, how in world.habits.forms:
-        mine = (form >= below) & (form < below + share) & (rng.random(hosts) > how.share)
-        found[mine] = rng.exponential(how.asleep, int(mine.sum())) * HOUR
-        below += share
-    found.sort()
-    return found

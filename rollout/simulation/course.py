@@ -46,14 +46,12 @@ class Outcome:
 def play(scenario: Scenario, policy: Policy, seed: int, number: int, *, keep: bool = False) -> Outcome:
     """Play run `number`; the same seed and number give the same run anywhere. `keep`: its evidence too."""
     world = World(scenario, policy, np.random.default_rng([seed, number]), keep=keep)
-    passage_of: list[Passage] = []
-    mishaps = Mishaps(world, passage_of[0].row_came)
+    mishaps = Mishaps(world)
     adoptions = Adoptions(world, mishaps.suffer, mishaps.kill)
     mishaps.ledger = adoptions
-    world.admitted = adoptions.is_admitted
+    world.admitted = adoptions.askers.is_whole
     passage = Passage(world, adoptions, mishaps)
-    passage_of.append(passage)
-    world.changed = passage.changed
+    world.changed, world.row_came = passage.changed, passage.row_came
     mishaps.begin()
     _let_gateway_fail(world, adoptions)
     world.queue.put(0.0, lambda _: passage.begin())

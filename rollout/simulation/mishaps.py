@@ -1,6 +1,6 @@
 """What befalls hosts of one run, and the evidence that it leaves: crashes, silence, death, and coming back."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import partial
 from typing import Final, Protocol
@@ -50,10 +50,10 @@ class Toll:
 
 
 class Mishaps:
-    """Draws nature block by block and turns it into evidence. `look`: asked after each guard row."""
+    """Draws nature block by block and turns it into evidence."""
 
-    def __init__(self, world: World, look: Callable[[float], None]) -> None:
-        self._world, self._look = world, look
+    def __init__(self, world: World) -> None:
+        self._world = world
         self._dark_seconds = world.policy.dark_after.total_seconds()
         self._dead: set[int] = set()
         self.ledger: Ledger | None = None
@@ -126,7 +126,7 @@ class Mishaps:
         world.fleet.move(host, after)
         if exposed:
             ledger.fail(host, at)
-        self._look(at)
+        world.row_came(at)
 
     def _fall_silent(self, host: int, away: float, at: float) -> None:
         """A host stops speaking without a word, for long enough to be taken for dark."""
@@ -156,7 +156,7 @@ class Mishaps:
         if granted is not None:
             self._ledger().fail(host, at)
             world.tick(at)
-        self._look(at)
+        world.row_came(at)
 
     def _return(self, host: int, at: float) -> None:
         world = self._world

@@ -5,6 +5,7 @@ as long as a completed one is watched.
 """
 
 import math
+from functools import partial
 from typing import Final
 
 from rollout.decision import BEGINS, RING_BEGINS, RingState, RingStep, State, Step, allows, ring_target, target
@@ -22,6 +23,8 @@ SLOWEST_GAIN: Final = 0.9
 times the exposed share, so the gates are not asked before enough rows may have come."""
 PATIENCE: Final = 100
 """Gates are asked at the earliest after one more row in so many: half an hour late in two days."""
+ROWS_A_LOOK: Final = 64
+"""Rows between two looks of a fixed schedule."""
 SLACK: Final = 1.5
 """A row's own band may have a larger exposed share than its stratum."""
 
@@ -40,23 +43,49 @@ class Passage:
         self._due: dict[Guard, int] | None = None
         self._shut: set[str] = set()
         self._looking_at = math.inf
+        self._looked_rows = 0
         self._bake_begun: tuple[float, float] | None = None
 
     def begin(self) -> None:
-        """Open the first ring."""
-        self._look(0.0)
+        """Open the first ring; by a fixed schedule, every ring at its hour."""
+        bake = self._world.scenario.fixed_bake_hours
+        if bake is None:
+            self._look(0.0)
+            return
+        self._adoptions.unbound = True
+        for number, ring in enumerate(self._world.rings):
+            self._world.queue.put(number * bake * HOUR, partial(self._open_by_clock, ring))
+        self._world.queue.put(len(self.rings) * bake * HOUR, partial(self._take, Step.COMPLETE))
+
+    def _open_by_clock(self, ring: str, at: float) -> None:
+        world = self._world
+        self.rings = {name: RingState.PROMOTED if name == world.ring else state for name, state in self.rings.items()}
+        world.ring = ring
+        world.tick(at)
+        self._adoptions.open_ring(ring, at)
 
     def row_came(self, at: float) -> None:
         """A guard row was written: look whether the gates opened, if they can have."""
+        if self._adoptions.unbound:
+            self._look_by_clock(at)
+            return
         due = self._due
         if due is not None and all(self._mishaps.rows[guard] >= count for guard, count in due.items()):
             self._look(at)
 
+    def _look_by_clock(self, at: float) -> None:
+        """A fixed schedule knows no gates: judge now and then, and end where the judge halted."""
+        pen = self._world.pen
+        if pen.rows >= self._looked_rows + ROWS_A_LOOK:
+            self._looked_rows = pen.rows
+            pen.flush()
+            self.ended = at if pen.fold.halt is not None else self.ended
+
     def changed(self, at: float) -> None:
         """Adoptions were granted or settled: look whether that ends an admission, or lets a ring open."""
-        if self.state == State.RUNNING:
+        if self.state == State.RUNNING and not self._adoptions.unbound:
             state = self.rings[self._current()]
-            ended = state == RingState.ADMITTING and self._adoptions.is_admitted()
+            ended = state == RingState.ADMITTING and self._adoptions.askers.is_whole()
             if ended or (state == RingState.WAITING and self._adoptions.unsettled == 0):
                 self._plan(at)
 

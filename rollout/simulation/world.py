@@ -130,6 +130,7 @@ class World:
         self._last_matched: tuple[tuple[int, int, int], dict[str, Any]] = ((0, 0, 0), {})
         self.admitted: Callable[[], bool] = lambda: False
         self.changed: Callable[[float], None] = lambda _: None
+        self.row_came: Callable[[float], None] = lambda _: None
         self.blind: str | None = None
 
     def is_faulty(self, stratum: int) -> bool:
