@@ -26,7 +26,7 @@ def wilson(hits: int, runs: int) -> tuple[float, float]:
 def answer(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
     """Return the answer (contract: scenario). Counts of runs by how they ended, shares only in intervals.
 
-    Beyond the contract: `running` (followed for too long), `stopped` runs that were ever paused or halted with its
+    Beyond the contract: `promoted` (runs by ring that was), `hours_to_grant`, `running` (followed for too long), `stopped` runs that were ever paused or halted with its
     interval, and the intervals of `completed`. `harmed`, `exposed_at_halt`, `crashes_before_halt` and `hours_*` are
     over the runs where there is such a number; null where there is none.
     """
@@ -44,10 +44,12 @@ def answer(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         "running": ended["running"],
         "stopped": stopped,
         "stopped_interval": list(wilson(stopped, runs)),
+        "promoted": {ring: count for ring, count in Counter(r for one in outcomes for r in one.promoted).items()},
         "harmed": spread([one.harmed for one in outcomes]),
         "exposed_at_halt": spread([one.exposed for one in halted]),
         "crashes_before_halt": spread([one.crashes for one in halted]),
         "hours_to_halt": spread([one.halt_hours for one in halted]),
+        "hours_to_grant": spread([one.grant_hours for one in outcomes]),
         "hours_to_complete": spread([one.complete_hours for one in outcomes]),
         "information_ratio": _mean([one.information for one in halted]),
         "sprt_ratio": _ratio(halted),

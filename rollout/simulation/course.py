@@ -23,15 +23,17 @@ LONGEST_HOURS: Final = 24.0 * 120
 class Outcome:
     """What came of one run; hours since it began, None: it did not happen.
 
-    `state`: halted, paused, held or completed (running, where it was followed for too long). `exposed`,
-    `crashes`: hosts granted and their first crashes, up to the halt or the end. `information`: in units of ln(1/alpha)
-    up to the halt, `sprt`: exposed crashes that the test which knows the ratio needed.
+    `state`: halted, paused, held or completed (running, where it was followed for too long). `grant_hours`: the last
+    ring was wholly admitted. `exposed`, `crashes`: hosts granted and their first crashes since the fault acts, up to
+    the halt or the end. `information`: in units of ln(1/alpha)
+    up to the halt, `promoted`: hours by ring, `sprt`: exposed crashes that the test which knows the ratio needed.
     """
 
     number: int
     state: str
     paused: bool
     halt_hours: float | None
+    grant_hours: float | None
     complete_hours: float | None
     end_hours: float
     harmed: int
@@ -40,6 +42,7 @@ class Outcome:
     information: float | None
     sprt: int | None
     rows: int
+    promoted: dict[str, float]
     evidence: list[Row] | None = field(default=None, compare=False)
 
 
@@ -85,18 +88,21 @@ def _outcome(world: World, passage: Passage, mishaps: Mishaps, adoptions: Adopti
     end = halt.at if halt is not None else passage.ended or world.now
     state = "halted" if halt is not None else str(passage.state)
     ratio = world.scenario.fault.ratio
+    acted = [one for one in mishaps.crashes if world.scenario.fault.onset_hours * HOUR <= one.at <= end]
     return Outcome(
         number=number,
         state=state,
         paused=passage.state == State.PAUSED or world.pen.fold.first_pause is not None,
         halt_hours=None if halt is None else halt.at / HOUR,
+        grant_hours=None if passage.granted_at is None else passage.granted_at / HOUR,
         complete_hours=None if passage.completed_at is None else passage.completed_at / HOUR,
         end_hours=end / HOUR,
         harmed=mishaps.toll.harmed(end),
         exposed=adoptions.granted,
-        crashes=sum(one.exposed and one.at <= end for one in mishaps.crashes),
+        crashes=sum(one.exposed for one in acted),
         information=expected(world, end) if halt is not None and ratio > 1.0 else None,
-        sprt=sprt_crashes(mishaps.crashes, ratio) if ratio > 1.0 else None,
+        sprt=sprt_crashes(acted, ratio) if ratio > 1.0 else None,
         rows=world.pen.rows,
+        promoted={ring: at / HOUR for ring, at in passage.promoted.items()},
         evidence=world.pen.kept,
     )

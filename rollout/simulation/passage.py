@@ -36,9 +36,9 @@ class Passage:
         self._world, self._adoptions, self._mishaps = world, adoptions, mishaps
         self.state: State = BEGINS
         self.rings = dict.fromkeys(world.rings, RING_BEGINS)
-        self.paused_at: float | None = None
+        self.promoted: dict[str, float] = {}
+        self.granted_at: float | None = None
         self.completed_at: float | None = None
-        self.stopped_at: float | None = None
         self.ended: float | None = None
         self._due: dict[Guard, int] | None = None
         self._shut: set[str] = set()
@@ -126,6 +126,7 @@ class Passage:
             self._plan(at + 1.0)
         elif state == RingState.ADMITTING and world.admitted():
             self.rings[name] = ring_target(RingStep.BAKE)
+            self.granted_at = at if name == world.rings[-1] else None
             self._bake_begun = (world.counts.clock, world.counts.exposed_hours)
             self._plan(at)
         elif state == RingState.BAKING:
@@ -146,6 +147,7 @@ class Passage:
             judged = world.pen.judge()
         if judged.promotable and judged.approved and judged.verdict == "healthy":
             self.rings[name] = ring_target(RingStep.PROMOTE)
+            self.promoted[name] = at
             self._plan(at)
             if name == world.rings[-1]:
                 self._take(Step.COMPLETE, at)
@@ -163,8 +165,6 @@ class Passage:
             self.completed_at = at
         else:
             self._adoptions.stopped = True
-            self.stopped_at = at
-            self.paused_at = at if step is Step.PAUSE else self.paused_at
         world.queue.put(world.gateway.when(clock + world.policy.watch.total_seconds()), self._end)
 
     def _end(self, at: float) -> None:

@@ -107,7 +107,7 @@ def _told(found: dict[str, Any]) -> str:
     low, high = found["stopped_interval"]
     rows.append(("paused or halted", found["stopped"], f"{found['stopped'] / runs:.2%}", f"{low:.2%} to {high:.2%}"))
     numbers: list[tuple[object, ...]] = [("over runs", "mean", "p50", "p95", "max")]
-    shown = ("harmed", "exposed_at_halt", "crashes_before_halt", "hours_to_halt", "hours_to_complete")
+    shown = ("harmed", "exposed_at_halt", "crashes_before_halt", "hours_to_halt", "hours_to_grant", "hours_to_complete")
     numbers += [(name.replace("_", " "), *map(number, found[name].values())) for name in shown if found[name]]
     lines = [f"{clean(found['scenario'])}  policy {clean(found['policy'])}, seed {found['seed']}", *table(rows), ""]
     lines += table(numbers)
