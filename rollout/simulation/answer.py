@@ -26,9 +26,9 @@ def wilson(hits: int, runs: int) -> tuple[float, float]:
 def answer(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
     """Return the answer (contract: scenario). Counts of runs by how they ended, shares only in intervals.
 
-    Beyond the contract: `promoted` (runs by ring that was), `hours_to_grant`, `running` (followed for too long), `stopped` runs that were ever paused or halted with its
-    interval, and the intervals of `completed`. `harmed`, `exposed_at_halt`, `crashes_before_halt` and `hours_*` are
-    over the runs where there is such a number; null where there is none.
+    Beyond the contract: `promoted` (runs by ring that was), `hours_to_grant`, `running` (followed for too long),
+    `stopped` (ever paused or halted) with its interval, and the interval of `completed`. `harmed`, `exposed_at_halt`,
+    `crashes_before_halt` and `hours_*` are over the runs where there is such a number; null where there is none.
     """
     runs, ended = len(outcomes), Counter(one.state for one in outcomes)
     halted = [one for one in outcomes if one.halt_hours is not None]
@@ -44,7 +44,7 @@ def answer(outcomes: Sequence[Outcome], seconds: float) -> dict[str, Any]:
         "running": ended["running"],
         "stopped": stopped,
         "stopped_interval": list(wilson(stopped, runs)),
-        "promoted": {ring: count for ring, count in Counter(r for one in outcomes for r in one.promoted).items()},
+        "promoted": dict(Counter(ring for one in outcomes for ring in one.promoted)),
         "harmed": spread([one.harmed for one in outcomes]),
         "exposed_at_halt": spread([one.exposed for one in halted]),
         "crashes_before_halt": spread([one.crashes for one in halted]),

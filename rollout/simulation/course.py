@@ -48,12 +48,23 @@ class Outcome:
 
 def play(scenario: Scenario, policy: Policy, seed: int, number: int, *, keep: bool = False) -> Outcome:
     """Play run `number`; the same seed and number give the same run anywhere. `keep`: its evidence too."""
+    world, passage, mishaps, adoptions = run(scenario, policy, seed, number, keep=keep)
+    return _outcome(world, passage, mishaps, adoptions, number)
+
+
+def run(
+    scenario: Scenario, policy: Policy, seed: int, number: int, *, keep: bool = False, most_crashes: int | None = None
+) -> tuple[World, Passage, Mishaps, Adoptions]:
+    """Run one and return what is left of its world.
+
+    `most_crashes`: go on after a halt, until so many crashes of exposed hosts were reported: a path for other rules.
+    """
     world = World(scenario, policy, np.random.default_rng([seed, number]), keep=keep)
     mishaps = Mishaps(world)
     adoptions = Adoptions(world, mishaps.suffer, mishaps.kill)
     mishaps.ledger = adoptions
     world.admitted = adoptions.askers.is_whole
-    passage = Passage(world, adoptions, mishaps)
+    passage = Passage(world, adoptions, mishaps, most_crashes=most_crashes)
     world.changed, world.row_came = passage.changed, passage.row_came
     mishaps.begin()
     _let_gateway_fail(world, adoptions)
@@ -63,7 +74,8 @@ def play(scenario: Scenario, policy: Policy, seed: int, number: int, *, keep: bo
         if at > LONGEST_HOURS * HOUR:
             break
         event(at)
-    return _outcome(world, passage, mishaps, adoptions, number)
+    world.pen.flush()
+    return world, passage, mishaps, adoptions
 
 
 def _let_gateway_fail(world: World, adoptions: Adoptions) -> None:
@@ -83,7 +95,6 @@ def _let_gateway_fail(world: World, adoptions: Adoptions) -> None:
 
 
 def _outcome(world: World, passage: Passage, mishaps: Mishaps, adoptions: Adoptions, number: int) -> Outcome:
-    world.pen.flush()
     halt = world.pen.fold.halt
     end = halt.at if halt is not None else passage.ended or world.now
     state = "halted" if halt is not None else str(passage.state)

@@ -1,7 +1,7 @@
 """Many runs at once, spread over processes; each is seeded by its own number, so nothing depends on how many."""
 
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from functools import partial
 from multiprocessing import get_context
@@ -25,9 +25,21 @@ def processors() -> int:
 
 def play_all(scenario: Scenario, policy: Policy, seed: int, runs: int, jobs: int) -> Iterator[Outcome]:
     """Yield the outcomes of runs 0 to `runs` - 1, in order, as they are done."""
-    one = partial(play, scenario, policy, seed)
-    if jobs <= 1 or runs <= FEW:
-        yield from map(one, range(runs))
+    return each_run(play, scenario, policy, seed, range(runs), jobs)
+
+
+def each_run(
+    how: Callable[[Scenario, Policy, int, int], Played],
+    scenario: Scenario,
+    policy: Policy,
+    seed: int,
+    numbers: Sequence[int],
+    jobs: int,
+) -> Iterator[Played]:
+    """Yield what `how` makes of every run, in order, as they are done."""
+    one = partial(how, scenario, policy, seed)
+    if jobs <= 1 or len(numbers) <= FEW:
+        yield from map(one, numbers)
         return
-    with ProcessPoolExecutor(min(jobs, runs), mp_context=get_context("spawn")) as pool:
-        yield from pool.map(one, range(runs), chunksize=max(1, min(SHARE, runs // (4 * jobs))))
+    with ProcessPoolExecutor(min(jobs, len(numbers)), mp_context=get_context("spawn")) as pool:
+        yield from pool.map(one, numbers, chunksize=max(1, min(SHARE, len(numbers) // (4 * jobs))))

@@ -10,13 +10,14 @@ import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
 from rollout.simulation.world import HOUR, World
 
 LOG_ALPHA: Final = math.log(100.0)
+CONTROL_ARM: Final = -1
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,6 +26,16 @@ class CrashSeen:
 
     at: float
     exposed: bool
+    exposed_at_risk: int
+    control_at_risk: int
+
+
+class Report(NamedTuple):
+    """Any crash report, a host's later ones too: `ring` of an exposed host or CONTROL_ARM, and who was at risk."""
+
+    at: float
+    ring: int
+    first: bool
     exposed_at_risk: int
     control_at_risk: int
 

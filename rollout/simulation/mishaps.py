@@ -6,10 +6,10 @@ from functools import partial
 from typing import Final, Protocol
 
 from rollout.judge.guards import GUARDS
-from rollout.simulation.fleet import CRASHED, DARK, DARKENED, EXCLUDED, GRANTED, OWN
-from rollout.simulation.information import CrashSeen
+from rollout.simulation.fleet import CONTROL, CRASHED, DARK, DARKENED, EXCLUDED, EXPOSED, GRANTED, OWN, PROVEN
+from rollout.simulation.information import CONTROL_ARM, CrashSeen, Report
 from rollout.simulation.nature import Crash
-from rollout.simulation.world import HOUR, World
+from rollout.simulation.world import CRASH, HOUR, World
 
 BLOCK_HOURS: Final = 12.0
 """Nature is drawn ahead in blocks of this length."""
@@ -60,7 +60,7 @@ class Mishaps:
         self.toll = Toll()
         self.rows = dict.fromkeys(GUARDS, 0)
         self.crashes: list[CrashSeen] = []
-        self.raw: list[tuple[float, int, float]] = []  # every reported crash: at, host, when it happened
+        self.reports: list[Report] = []
 
     def begin(self) -> None:
         """Set apart who crashed lately, and draw the first block."""
@@ -114,7 +114,7 @@ class Mishaps:
         ratio = world.scenario.fault.ratio
         if exposed and not crash.fault and ratio < 1.0 and world.rng.random() >= ratio:
             return  # a release that spares hosts
-        self.raw.append((at, host, happened))
+        self.reports.append(self._seen(host, at, exposed=exposed))
         first = {
             "crash": not state & CRASHED,
             "crash_or_dark": not state & (CRASHED | DARKENED),
@@ -127,6 +127,15 @@ class Mishaps:
         if exposed:
             ledger.fail(host, at)
         world.row_came(at)
+
+    def _seen(self, host: int, at: float, *, exposed: bool) -> Report:
+        """Return what a rule that only counts crashes sees of a report."""
+        fleet = self._world.fleet
+        ring = self._world.rings.index(fleet.cell(host).ring or "") if exposed else CONTROL_ARM
+        risk = fleet.at_risk[CRASH]
+        treated = sum(own[EXPOSED] + own[PROVEN] for own in risk)
+        first = not fleet.state[host] & (CRASHED | EXCLUDED)
+        return Report(at, ring, first, treated, sum(own[CONTROL] for own in risk))
 
     def _fall_silent(self, host: int, away: float, at: float) -> None:
         """A host stops speaking without a word, for long enough to be taken for dark."""

@@ -32,7 +32,8 @@ SLACK: Final = 1.5
 class Passage:
     """States of the rollout and of its rings. `ended`: when nothing more is to be judged."""
 
-    def __init__(self, world: World, adoptions: Adoptions, mishaps: Mishaps) -> None:
+    def __init__(self, world: World, adoptions: Adoptions, mishaps: Mishaps, *, most_crashes: int | None) -> None:
+        self._most_crashes = most_crashes
         self._world, self._adoptions, self._mishaps = world, adoptions, mishaps
         self.state: State = BEGINS
         self.rings = dict.fromkeys(world.rings, RING_BEGINS)
@@ -79,7 +80,10 @@ class Passage:
         if pen.rows >= self._looked_rows + ROWS_A_LOOK:
             self._looked_rows = pen.rows
             pen.flush()
-            self.ended = at if pen.fold.halt is not None else self.ended
+            if self._most_crashes is None:
+                self.ended = at if pen.fold.halt is not None else self.ended
+            elif sum(one.exposed for one in self._mishaps.crashes) >= self._most_crashes:
+                self.ended = at
 
     def changed(self, at: float) -> None:
         """Adoptions were granted or settled: look whether that ends an admission, or lets a ring open."""

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from rollout.simulation.scenario import Scenario
 
 SIMULATION = "rollout.simulation/1"
+PEERS = "rollout.peers/1"
 Each = TypeVar("Each")
 
 
@@ -26,6 +27,7 @@ Each = TypeVar("Each")
 @click.option("--runs", type=click.IntRange(1, 1_000_000), help="Instead of the scenario's.")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the scenario's.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; absent: one for each processor.")
+@click.option("--peers", is_flag=True, help="Compare other rules for halting on the same paths.")
 @click.option("--evidence", type=click.Path(path_type=Path), metavar="FILE", help="Write the first run's evidence.")
 @click.option("--list", "listed", is_flag=True, help="Name the scenarios that come with the program.")
 @form
@@ -46,6 +48,9 @@ def simulate_command(here: Session, /, scenario: str | None, *, listed: bool, **
     chosen = files.find(scenario)
     policy = files.policy_of(chosen, told["policy"])
     seed = chosen.seed if told["seed"] is None else told["seed"]
+    if told["peers"]:
+        _compare(here, chosen, policy, seed, told["runs"] or chosen.runs, told["jobs"])
+        return
     _play(here, chosen, policy, seed=seed, **{name: told[name] for name in ("runs", "jobs", "evidence")})
 
 
@@ -71,6 +76,40 @@ def _play(
     told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, **found}
     here.screen.document(SIMULATION, told)
     here.screen.text(_told(told))
+
+
+def _compare(here: Session, scenario: "Scenario", policy: "Policy", seed: int, runs: int, jobs: int | None) -> None:
+    """Print the table of all rules on the scenario's paths, by a fixed schedule."""
+    from rollout.simulation.crowd import processors  # noqa: PLC0415 - as above
+    from rollout.simulation.peers.compare import SETS, compare  # noqa: PLC0415 - as above
+
+    begun = time.monotonic()
+    rules = compare(scenario, policy, seed, runs, jobs or processors(), lambda paths: _shown(here, paths, SETS * runs))
+    told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, "runs": runs, "rules": rules}
+    here.screen.document(PEERS, {**told, "seconds": round(time.monotonic() - begun, 3)})
+    rows: list[tuple[object, ...]] = [
+        ("rule", "set", "threshold", "false halts", "95 % interval", "halted", "hours p50", "crashes", "harmed mean"),
+        *(_rule(rule) for rule in rules),
+    ]
+    here.screen.text(
+        "\n".join([f"{clean(scenario.name)}: {runs} paths by a fixed schedule", *table(rows, left=(0, 1))])
+    )
+
+
+def _rule(rule: dict[str, Any]) -> tuple[object, ...]:
+    low, high = rule["false_halts_interval"]
+    hours, crashes, harmed = (rule[name] or {} for name in ("hours_to_halt", "exposed_crashes", "harmed"))
+    return (
+        rule["rule"],
+        rule["set"],
+        rule["threshold"],
+        f"{rule['false_halts']:.1%}",
+        f"{low:.1%} to {high:.1%}",
+        f"{rule['halted']:.1%}",
+        hours.get("p50"),
+        crashes.get("mean"),
+        harmed.get("mean"),
+    )
 
 
 def _shown(here: Session, each: Iterator[Each], runs: int) -> Iterator[Each]:
