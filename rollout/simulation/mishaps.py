@@ -11,8 +11,9 @@ from rollout.simulation.information import CONTROL_ARM, CrashSeen, Report
 from rollout.simulation.nature import Crash
 from rollout.simulation.world import CRASH, HOUR, World
 
-BLOCK_HOURS: Final = 12.0
-"""Nature is drawn ahead in blocks of this length."""
+LONGEST_BLOCK_HOURS: Final = 12.0
+BLOCK_CRASHES: Final = 2000.0
+"""Nature is drawn ahead in blocks of about so many crashes."""
 NEVER: Final = float("inf")
 
 
@@ -55,6 +56,9 @@ class Mishaps:
     def __init__(self, world: World) -> None:
         self._world = world
         self._dark_seconds = world.policy.dark_after.total_seconds()
+        fleet = world.scenario.fleet
+        often = max(fleet.hosts * (fleet.crash_per_host_hour + fleet.dark_per_host_hour), 1e-9)
+        self._block_hours = min(LONGEST_BLOCK_HOURS, BLOCK_CRASHES / often)
         self._dead: set[int] = set()
         self.ledger: Ledger | None = None
         self.toll = Toll()
@@ -71,7 +75,7 @@ class Mishaps:
     def _block(self, at: float) -> None:
         world = self._world
         start = at / HOUR
-        world.block_end = start + BLOCK_HOURS
+        world.block_end = start + self._block_hours
         self.suffer(world.nature.crashes(start, world.block_end))
         self.suffer(world.nature.added(world.exposed, start, world.block_end))
         for host, hours, away in world.nature.silences(start, world.block_end):

@@ -95,7 +95,7 @@ def canary_score(path: Path) -> Course:
     for ring, (start, end) in enumerate(_spans(path)):
         hours, canary, _ = _hourly(path, path.ring == ring, start, end)
         _, control, _ = _hourly(path, ~path.is_exposed(), start, end)
-        around = path.control[np.clip(np.searchsorted(path.at, hours), 0, max(path.at.size - 1, 0))]
+        around = np.append(path.control, 0.0)[np.minimum(np.searchsorted(path.at, hours), max(path.at.size - 1, 0))]
         baseline = control * np.minimum(1.0, path.sizes[ring] / np.maximum(around, 1.0))
         parts.append(Course(hours, _mann_whitney(canary, np.round(baseline))))
     return _joined(parts)
