@@ -2,7 +2,7 @@
 
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -14,6 +14,7 @@ from rollout.service.cli.session import Session, form, session
 
 if TYPE_CHECKING:
     from policies.document import Policy
+    from rollout.simulation.course import Outcome
     from rollout.simulation.scenario import Scenario
 
 SIMULATION = "rollout.simulation/1"
@@ -28,6 +29,7 @@ Each = TypeVar("Each")
 @click.option("--seed", type=click.IntRange(0), help="Instead of the scenario's.")
 @click.option("--jobs", type=click.IntRange(1), help="Processes; absent: one for each processor.")
 @click.option("--peers", is_flag=True, help="Compare other rules for halting on the same paths.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE.svg", help="Draw the first run, and the harm.")
 @click.option("--evidence", type=click.Path(path_type=Path), metavar="FILE", help="Write the first run's evidence.")
 @click.option("--list", "listed", is_flag=True, help="Name the scenarios that come with the program.")
 @form
@@ -51,7 +53,7 @@ def simulate_command(here: Session, /, scenario: str | None, *, listed: bool, **
     if told["peers"]:
         _compare(here, chosen, policy, seed, told["runs"] or chosen.runs, told["jobs"])
         return
-    _play(here, chosen, policy, seed=seed, **{name: told[name] for name in ("runs", "jobs", "evidence")})
+    _play(here, chosen, policy, seed=seed, **{name: told[name] for name in ("runs", "jobs", "evidence", "plot")})
 
 
 def _play(
@@ -63,6 +65,7 @@ def _play(
     runs: int | None,
     jobs: int | None,
     evidence: Path | None,
+    plot: Path | None,
 ) -> None:
     from rollout.simulation.answer import answer  # noqa: PLC0415 - as above
     from rollout.simulation.crowd import play_all, processors  # noqa: PLC0415 - as above
@@ -70,9 +73,10 @@ def _play(
     begun = time.monotonic()
     runs = runs or scenario.runs
     played = play_all(scenario, policy, seed, runs, jobs or processors())
-    found = answer(list(_shown(here, played, runs)), time.monotonic() - begun)
-    if evidence is not None:
-        _write(evidence, scenario, policy, seed)
+    outcomes = list(_shown(here, played, runs))
+    found = answer(outcomes, time.monotonic() - begun)
+    if evidence is not None or plot is not None:
+        _keep(scenario, policy, seed, outcomes, evidence=evidence, plot=plot)
     told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, **found}
     here.screen.document(SIMULATION, told)
     here.screen.text(_told(told))
@@ -123,14 +127,30 @@ def _shown(here: Session, each: Iterator[Each], runs: int) -> Iterator[Each]:
     yield from track(each, description="runs", total=runs, console=Console(stderr=True), transient=True)
 
 
-def _write(path: Path, scenario: "Scenario", policy: "Policy", seed: int) -> None:
-    """Write the evidence of run 0, for `rollout judge`."""
+def _keep(
+    scenario: "Scenario",
+    policy: "Policy",
+    seed: int,
+    outcomes: Sequence["Outcome"],
+    *,
+    evidence: Path | None,
+    plot: Path | None,
+) -> None:
+    """Write the evidence of run 0, for `rollout judge`, and its picture."""
     from rollout.evidence.rows import dump  # noqa: PLC0415 - as above
     from rollout.simulation.course import play  # noqa: PLC0415 - as above
+    from rollout.simulation.picture.draw import draw  # noqa: PLC0415 - as above
 
     rows = play(scenario, policy, seed, 0, keep=True).evidence or []
+    if evidence is not None:
+        _write(evidence, "".join(dump(row) + "\n" for row in rows))
+    if plot is not None:
+        _write(plot, draw(f"{scenario.name}, policy {policy.name}, run 0 of seed {seed}", policy, rows, outcomes))
+
+
+def _write(path: Path, text: str) -> None:
     try:
-        path.write_text("".join(dump(row) + "\n" for row in rows), encoding="utf-8")
+        path.write_text(text, encoding="utf-8")
     except OSError as error:
         raise SurroundingsError(f"{path} cannot be written: {error.strerror}", slug="no-file") from error
 
