@@ -1,5 +1,7 @@
 """Simulated rollouts: the production judge inside, the same run for the same seed, and evidence that refolds."""
 
+from xml.etree import ElementTree
+
 import numpy as np
 import pytest
 
@@ -11,6 +13,7 @@ from rollout.judge.replay import replay
 from rollout.simulation.answer import answer, spread, wilson
 from rollout.simulation.course import play, run
 from rollout.simulation.fleet import CONFIRMED, CRASHED, DARK, DARKENED, EXCLUDED, FAILED, GRANTED, OWN, PLACES, Fleet
+from rollout.simulation.picture.draw import draw
 from rollout.simulation.scenario import Scenario, policy_of
 
 QUICK = {
@@ -193,3 +196,12 @@ def test_wilson_intervals_and_spreads():
     assert wilson(100, 100)[1] == 1.0
     assert spread([1.0, None, 3.0]) == {"mean": 2.0, "p50": 1.0, "p95": 3.0, "max": 3.0}
     assert spread([None]) is None
+
+
+def test_a_picture_is_well_formed_and_tells_rings_stops_and_harm():
+    told = scenario(fault={"ratio": 30.0})
+    outcomes = [play(told, policy_of(told), 1, number, keep=number == 0) for number in range(3)]
+    picture = ElementTree.fromstring(draw("A <title> & more", policy_of(told), outcomes[0].evidence, outcomes))
+    words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
+    assert "A <title> & more" in words
+    assert {"canary", "halted", "halt 100", "pause 20", "runs by hosts harmed (3 runs)"} <= set(words)

@@ -14,7 +14,7 @@ WIDTH: Final = 960
 LEFT, RIGHT = 70.0, 800.0
 TALL, GAP, TOP = 110.0, 46.0, 70.0
 BLUE, RED, AMBER, GREY, GREEN = "#2563eb", "#c81e1e", "#b45309", "#7b8794", "#15803d"
-MOST_BARS: Final = 40
+LEAST_BARS, MOST_BARS = 10, 40
 
 
 def draw(title: str, policy: Policy, rows: Sequence[Row], outcomes: Sequence[Outcome]) -> str:
@@ -32,9 +32,10 @@ def draw(title: str, policy: Policy, rows: Sequence[Row], outcomes: Sequence[Out
     ]
     for number, panel in enumerate(panels):
         for moment, ring in found.opened:
-            panel.moment(moment / size, "#cbd2d9", ring if number == 0 else None)
+            panel.moment(moment / size, GREY, ring if number == 0 else None)
         for moment, word in found.stops:
-            panel.moment(moment / size, RED if word == "halted" else AMBER, word if number == 2 else None)
+            halted = word == "halted"
+            panel.moment(moment / size, RED if halted else AMBER, word if number == 2 else None, before=not halted)
     panels[-1].text(RIGHT, panels[-1].y.start + 32, f"{unit} since the rollout began", GREY, anchor="end")
     for value in x.marks():
         panels[-1].text(x(value), panels[-1].y.start + 16, short(value), GREY, anchor="middle")
@@ -95,7 +96,7 @@ def _harm(outcomes: Sequence[Outcome], number: int) -> Panel:
     most = max(one.harmed for one in outcomes)
     step = max(1, -(-(most + 1) // MOST_BARS))
     counts = Counter(one.harmed // step for one in outcomes)
-    x = Scale(0.0, float((most // step + 1) * step), LEFT, RIGHT)
+    x = Scale(0.0, float(max(LEAST_BARS, most // step + 1) * step), LEFT, RIGHT)
     panel = Panel(
         f"runs by hosts harmed ({len(outcomes)} runs)", x, Scale(0.0, max(counts.values()) * 1.1, bottom, top)
     )
@@ -103,6 +104,6 @@ def _harm(outcomes: Sequence[Outcome], number: int) -> Panel:
     for place, count in counts.items():
         panel.bar(place * step, (place + 1) * step, count, RED if place else GREY)
     for value in x.marks():
-        if value.is_integer() and value <= most:
+        if value.is_integer() and value < x.high:
             panel.text(x(value + step / 2), bottom + 16, short(value), GREY, anchor="middle")
     return panel

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from xml.sax.saxutils import escape
 
 INK, SOFT, GRID = "#1f2933", "#52606d", "#e4e7eb"
-FONT = "font-family='system-ui, sans-serif'"
+FONT = "font-family='Arial, Helvetica, DejaVu Sans, sans-serif'"
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,14 +82,14 @@ class Panel:
         )
         self.text(right + 6, at + 4, words, colour)
 
-    def moment(self, value: float, colour: str, words: str | None) -> None:
-        """Draw a vertical line at a moment, named at its top."""
+    def moment(self, value: float, colour: str, words: str | None, *, before: bool = False) -> None:
+        """Draw a vertical line at a moment, named at its top, after it or `before` it."""
         at = self.x(value)
         self.parts.append(
             f"<line x1='{at:.1f}' x2='{at:.1f}' y1='{self.y.start}' y2='{self.y.end}' stroke='{colour}'/>"
         )
         if words is not None:
-            self.text(at + 4, self.y.end + 11, words, colour)
+            self.text(at + (-4 if before else 4), self.y.end + 11, words, colour, anchor="end" if before else "start")
 
     def bar(self, low: float, high: float, value: float, colour: str) -> None:
         """Draw one bar from the bottom."""
