@@ -1,6 +1,6 @@
 """Simulated rollouts: the production judge inside, the same run for the same seed, and evidence that refolds."""
 
-from xml.etree import ElementTree
+from xml.etree import ElementTree as ET
 
 import numpy as np
 import pytest
@@ -201,7 +201,8 @@ def test_wilson_intervals_and_spreads():
 def test_a_picture_is_well_formed_and_tells_rings_stops_and_harm():
     told = scenario(fault={"ratio": 30.0})
     outcomes = [play(told, policy_of(told), 1, number, keep=number == 0) for number in range(3)]
-    picture = ElementTree.fromstring(draw("A <title> & more", policy_of(told), outcomes[0].evidence, outcomes))
+    drawn = draw("A <title> & more", policy_of(told), outcomes[0].evidence, outcomes)
+    picture = ET.fromstring(drawn)  # noqa: S314 - our own text
     words = [text.text for text in picture.iter("{http://www.w3.org/2000/svg}text")]
     assert "A <title> & more" in words
     assert {"canary", "halted", "halt 100", "pause 20", "runs by hosts harmed (3 runs)"} <= set(words)
