@@ -61,6 +61,7 @@ def run(
     """
     world = World(scenario, policy, np.random.default_rng([seed, number]), keep=keep)
     mishaps = Mishaps(world)
+    mishaps.reports = None if most_crashes is None else []
     adoptions = Adoptions(world, mishaps.suffer, mishaps.kill)
     mishaps.ledger = adoptions
     world.admitted = adoptions.askers.is_whole

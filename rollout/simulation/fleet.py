@@ -143,11 +143,11 @@ class Fleet:
         return exposed + proven, control, proven
 
     def _sweep(self, start: int, end: int, bit: int, table: bytes) -> None:
-        touched = (
-            np.flatnonzero(self.view[start:end] & ~np.uint8(GRANTED if bit == CONFIRMED else 0)) + start
-        ).tolist()
+        """Set a bit of consecutive hosts of one cell; only those to whom something happened are moved one by one."""
+        rest = self.view[start:end] & ~np.uint8(GRANTED if bit == CONFIRMED else 0)
+        clean, unjudged = int((rest == 0).sum()), int((rest == EXCLUDED).sum())
+        touched = (np.flatnonzero((rest != 0) & (rest != EXCLUDED)) + start).tolist()
         states = {host: self.state[host] for host in touched}
-        clean = end - start - len(touched)
         stratum = self.cell(start).stratum
         source, to = (CONTROL, EXPOSED) if bit == GRANTED else (EXPOSED, PROVEN)
         for counts in self.at_risk:
@@ -155,9 +155,9 @@ class Fleet:
             counts[stratum][to] += clean
         self.state[start:end] = self.state[start:end].translate(table)
         if bit == GRANTED:
-            self.granted += clean
+            self.granted += clean + unjudged
         else:
-            self.confirmed += clean
+            self.confirmed += clean + unjudged
         for host, state in states.items():
             self.state[host] = state
             self.move(host, state | bit)

@@ -42,7 +42,7 @@ PRESENCE: Final[dict[Form, Presence]] = {
     "desktop": Presence(60.0, 12.0),  # most stay on overnight
     "server": Presence(1.0, 0.0),
 }
-BANDS: Final = ("30m", "4h", "24h", "more")
+BANDS: Final = ("<30m", "<4h", "<24h", "more")
 BAND_HOURS: Final = (0.5, 4.0, 24.0)
 
 

@@ -64,7 +64,7 @@ class Mishaps:
         self.toll = Toll()
         self.rows = dict.fromkeys(GUARDS, 0)
         self.crashes: list[CrashSeen] = []
-        self.reports: list[Report] = []
+        self.reports: list[Report] | None = None  # of every crash, where other rules are to look at them
 
     def begin(self) -> None:
         """Set apart who crashed lately, and draw the first block."""
@@ -118,7 +118,8 @@ class Mishaps:
         ratio = world.scenario.fault.ratio
         if exposed and not crash.fault and ratio < 1.0 and world.rng.random() >= ratio:
             return  # a release that spares hosts
-        self.reports.append(self._seen(host, at, exposed=exposed))
+        if self.reports is not None:
+            self.reports.append(self._seen(host, at, exposed=exposed))
         first = {
             "crash": not state & CRASHED,
             "crash_or_dark": not state & (CRASHED | DARKENED),

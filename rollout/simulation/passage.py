@@ -21,11 +21,11 @@ LOOK_SECONDS: Final = 300.0
 SLOWEST_GAIN: Final = 0.9
 """1 - the smallest alternative of the promoting processes: what one control failure adds to ln P is at most about this
 times the exposed share, so the gates are not asked before enough rows may have come."""
-PATIENCE: Final = 100
-"""Gates are asked at the earliest after one more row in so many: half an hour late in two days."""
+PATIENCE: Final = 40
+"""Gates are asked at the earliest after one more row in so many: an hour late in two days, at most."""
 ROWS_A_LOOK: Final = 64
 """Rows between two looks of a fixed schedule."""
-SLACK: Final = 1.5
+SLACK: Final = 1.2
 """A row's own band may have a larger exposed share than its stratum."""
 
 

@@ -58,7 +58,7 @@ def record(scenario: Scenario, policy: Policy, seed: int, number: int) -> Path:
     """Play one path; the same seed and number give the same path."""
     fixed = scenario.model_copy(update={"fixed_bake_hours": scenario.fixed_bake_hours or BAKE_HOURS})
     world, passage, mishaps, _ = run(fixed, policy, seed, number, most_crashes=MOST_CRASHES)
-    columns = np.array(mishaps.reports, np.float64).reshape(-1, 5)
+    columns = np.array(mishaps.reports or [], np.float64).reshape(-1, 5)
     sizes = [sum(c.end - c.start for c in world.fleet.cells if c.ring == ring) for ring in world.rings]
     end = (passage.ended if passage.ended is not None else world.now) / HOUR
     opened: Floats = np.arange(len(sizes), dtype=np.float64) * (fixed.fixed_bake_hours or BAKE_HOURS)
