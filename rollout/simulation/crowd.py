@@ -8,6 +8,7 @@ from multiprocessing import get_context
 from typing import Final, TypeVar
 
 from policies.document import Policy
+from rollout.adapters.engine.tether import tie
 from rollout.simulation.course import Outcome, play
 from rollout.simulation.scenario import Scenario
 
@@ -41,5 +42,6 @@ def each_run(
     if jobs <= 1 or len(numbers) <= FEW:
         yield from map(one, numbers)
         return
-    with ProcessPoolExecutor(min(jobs, len(numbers)), mp_context=get_context("spawn")) as pool:
+    context = get_context("spawn")
+    with ProcessPoolExecutor(min(jobs, len(numbers)), context, initializer=tie, initargs=(os.getpid(),)) as pool:
         yield from pool.map(one, numbers, chunksize=max(1, min(SHARE, len(numbers) // (4 * jobs))))

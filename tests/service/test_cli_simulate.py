@@ -1,6 +1,10 @@
 """`rollout simulate`: what it prints, what it refuses, and that processes change nothing."""
 
 import json
+import subprocess
+import sys
+import time
+from pathlib import Path
 
 import pytest
 
@@ -86,6 +90,41 @@ def test_what_is_wrong_is_said_with_the_right_exit_code(run, tmp_path):
     assert run()[0] == 2
     assert run("small.json", "--policy", "none")[0] == 3
     assert run("small.json", "--runs", 0)[0] == 2
+
+
+@pytest.mark.slow
+def test_a_killed_simulation_leaves_no_process_behind(tmp_path):
+    (tmp_path / "long.json").write_text(json.dumps({**SMALL, "runs": 100_000}))
+    line = [sys.executable, "-P", "-m", "rollout.service.cli", "simulate", "long.json", "--jobs", "2"]
+    with subprocess.Popen(line, cwd=tmp_path, start_new_session=True, stderr=subprocess.DEVNULL) as playing:
+        _wait_until(lambda: len(_players(playing.pid)) >= 2)
+        playing.kill()
+        playing.wait()
+        _wait_until(lambda: not _players(playing.pid))
+
+
+def _session(leader):
+    """Every process of a session, with its command line."""
+    found = {}
+    for entry in Path("/proc").iterdir():
+        try:
+            fields = (entry / "stat").read_text().rpartition(")")[2].split()
+            if entry.name.isdigit() and int(fields[3]) == leader and fields[0] != "Z":
+                found[int(entry.name)] = (entry / "cmdline").read_bytes().decode()
+        except (OSError, IndexError):
+            continue
+    return found
+
+
+def _players(leader):
+    return [line for line in _session(leader).values() if "spawn_main" in line]
+
+
+def _wait_until(holds):
+    end = time.monotonic() + 120.0
+    while not holds():
+        assert time.monotonic() < end
+        time.sleep(0.05)  # a look now and then; the condition ends it
 
 
 @pytest.mark.slow
