@@ -194,6 +194,11 @@ def draw_map(policy: Policy, product: str, inventory: Sequence[InventoryHost], *
     raise ConflictError(f"no ring map could be drawn in {SALTS} attempts; start again", slug="ring-map")
 
 
+def ring_sizes(policy: Policy, fleet: int) -> list[tuple[str, int]]:
+    """Return the hosts of held-out and of every ring that has any, of a fleet where nobody is picked by a tag."""
+    return _sizes(policy, fleet, fleet, Counter())
+
+
 def _sizes(policy: Policy, fleet: int, free: int, tagged: Counter[str]) -> list[tuple[str, int]]:
     """Return the hosts that each ring takes by point, held-out first; rings without any host are left out."""
     held_out = min(free, held_out_count(policy.hold_out, fleet))

@@ -6,7 +6,7 @@ one kind wait for the other, so a batch is cut there.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final, cast
@@ -14,7 +14,7 @@ from typing import Final, cast
 import numpy as np
 
 from policies.document import Policy
-from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Header, Row, TickRow
+from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
 from rollout.judge.columns import Columns, columns
 from rollout.judge.guards import GUARDS
 from rollout.judge.harm import Harm
@@ -62,6 +62,22 @@ class Fold:
     def e(self) -> float:
         """Return E-bar now."""
         return self._harm.e
+
+    @property
+    def window(self) -> int:
+        """Return how many adoptions may be outstanding now."""
+        return self._pacer.window
+
+    @property
+    def windows(self) -> dict[str, int]:
+        """Return the same by stratum."""
+        return self._pacer.windows
+
+    @property
+    def safety(self) -> Mapping[Guard, float]:
+        """Return P of both promoting processes against the current ring's margin; empty where it has none."""
+        margin = self._rings[self._tick.ring].promote.margin if self._tick is not None else None
+        return {} if margin is None else self._safety.evidence(margin)
 
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
