@@ -60,10 +60,20 @@ def rows(here: World) -> list[Any]:
         events = [(e.seq, e.kind, e.host, e.rollout, e.adoption, dict(e.detail)) for e in tx.events.after(0)]
         heard = {key for _, _, keys in tx.events.heard_after(0) for key in keys.tolist()}
         members = tx.rollouts.members(R)
-        presence = tx.hosts.presence(sorted(here.bodies))
-        return [tx.adoptions.of_rollout(R), tx.adoptions.tallies(R), events, heard, members, presence]
+        spoken = tx.hosts.presence(sorted(here.bodies))
+        presence = {key: one._replace(at=stamped(one.at)) for key, one in spoken.items()}
+        adoptions = [
+            replace(one, granted_at=stamped(one.granted_at), resolved_at=stamped(one.resolved_at))
+            for one in tx.adoptions.of_rollout(R)
+        ]
+        return [adoptions, tx.adoptions.tallies(R), events, heard, members, presence]
 
     return here.read(look)
+
+
+def stamped(at: float | None) -> float | None:
+    """To the millisecond: without what tells the commits of one moment apart."""
+    return None if at is None else round(at, 3)
 
 
 def said(answers: Sequence[admit.Answered]) -> list[object]:
