@@ -1,4 +1,7 @@
-"""How fast evidence is read and folded, and how long one live judgement takes: python -m benchmarks.judge [ROWS]."""
+"""How fast evidence is read and folded, and how long one live judgement takes: python -m benchmarks.judge [ROWS].
+
+Times are this process's own, so that what else runs on the machine does not count.
+"""
 
 import sys
 import time
@@ -64,22 +67,22 @@ def main() -> None:
     }
     for name, rows in kinds.items():
         fold = Fold(policy, header)
-        begun = time.perf_counter()
+        begun = time.process_time()
         fold.take(rows)
         judged = fold.judgement()
-        print(f"{name}: {count / (time.perf_counter() - begun):,.0f} rows/s folded (e {judged.e:.3g})")
+        print(f"{name}: {count / (time.process_time() - begun):,.0f} rows/s folded (e {judged.e:.3g})")
     lines = [dump(row) for row in (header, *kinds["guard rows, no fault"])]
-    begun = time.perf_counter()
+    begun = time.process_time()
     read(lines)
-    print(f"read: {count / (time.perf_counter() - begun):,.0f} rows/s")
-    begun = time.perf_counter()
+    print(f"read: {count / (time.process_time() - begun):,.0f} rows/s")
+    begun = time.process_time()
     replay([header, *ticks(count // 20)], policy)
-    print(f"replay of ticks that all ask the gates: {count / 20 / (time.perf_counter() - begun):,.0f} ticks/s")
-    begun = time.perf_counter()
+    print(f"replay of ticks that all ask the gates: {count / 20 / (time.process_time() - begun):,.0f} ticks/s")
+    begun = time.process_time()
     for row in failures(200, 1.0, first=count + 1):
         fold.take([row])
         fold.judgement()
-    print(f"one live tick of one row, with its judgement: {(time.perf_counter() - begun) / 200 * 1e3:.2f} ms")
+    print(f"one live tick of one row, with its judgement: {(time.process_time() - begun) / 200 * 1e3:.2f} ms")
 
 
 if __name__ == "__main__":

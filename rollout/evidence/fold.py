@@ -15,6 +15,7 @@ from rollout.evidence.course import Course, passed
 from rollout.evidence.fleet import HELD_OUT, Fleet, Place
 from rollout.evidence.risk import Risk
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
+from rollout.plan import OTHER
 
 HELD_OUT_NAME = "held-out"
 
@@ -36,13 +37,14 @@ class EvidenceFold:
         self.rollout = rollout
         self.product = product
         self.rings = tuple(rings)
-        self.strata = tuple(strata)
-        self.fleet = Fleet(len(strata), interval)
+        self.strata = tuple(strata) if OTHER in strata else (*strata, OTHER)  # those born later are `other`
+        self.fleet = Fleet(len(self.strata), interval)
         self.courses: dict[str, Course] = {}
         self.reboots = 0
         self.next_seq = 1  # the header is row 0
         self.exposed_rows = 0  # rows of exposed hosts so far: what the evidence revision counts
         self._clock = 0.0
+        self._index = {name: index for index, name in enumerate(self.strata)}
         self._risk = Risk(self.fleet)
         self._course_of: dict[int, str] = {}
         self._unsettled: dict[str, Course] = {}
@@ -52,9 +54,8 @@ class EvidenceFold:
         return HELD_OUT_NAME if position == HELD_OUT else self.rings[position]
 
     def place(self, host: int, ring: str, stratum: str, *, directed: bool, active: bool) -> Place:
-        """A member's place; a stratum born later judges as `other`, or as the first where there is no `other`."""
-        names = self.strata
-        index = names.index(stratum) if stratum in names else (names.index("other") if "other" in names else 0)
+        """A member's place; a stratum born later judges as `other`."""
+        index = self._index.get(stratum, self._index[OTHER])
         return Place(host, HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring), index, directed, active)
 
     def take(self, events: Iterable[Event], at: float, clock: float) -> list[Row]:

@@ -32,7 +32,10 @@ class Columns:
 
     def of(self, guard: int) -> "Columns":
         """Return the rows of one guard."""
-        chosen = self.guard == guard
+        return self.where(self.guard == guard)
+
+    def where(self, chosen: Bools) -> "Columns":
+        """Return the chosen rows."""
         return Columns(
             self.guard[chosen],
             self.exposed[chosen],

@@ -44,7 +44,7 @@ class Fold:
         self._picked = {ring.name for ring in policy.rings if ring.select is not None}
         self._picked_from: int | None = None
         self._seq, self._at = header.seq, header.at
-        self._harm = Harm(policy.judge)
+        self._harm = Harm(policy.judge, header.strata)
         self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
         self._interval = IntervalState.start()
         self._pacer = Pacer(policy, header.strata)
@@ -172,8 +172,9 @@ class Fold:
         """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
         silent: list[int] = []
         pause: Reason | None = None
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
+        step = self._harm.rows_at_once(CHUNK)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
             of = columns(part)
             seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
             picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))

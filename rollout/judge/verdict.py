@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from typing import Literal, TypeAlias
 
-from rollout.evidence.rows import Guard, TickRow
+from rollout.evidence.rows import TickRow
 from rollout.judge.promote import Gate
 
 Verdict: TypeAlias = Literal["healthy", "inconclusive", "unhealthy", "blind"]
@@ -30,7 +30,8 @@ class Reason:
 class Judgement:
     """Everything decided from the rows so far.
 
-    `e` is E-bar, `guards` the boosted E of each guard. `halt` is for good; `pause` is in force until a resume.
+    `e` is E-bar, `guards` the boosted E of each guard, a stratum's under `stratum:` and its name. `halt` is for good;
+    `pause` is in force until a resume.
     `window` and `windows` (by stratum) are how many adoptions may be outstanding; both must admit.
     `promotable`: every gate of `promotion` holds for ring `ring`; `approved`: the ring's quorum has approved this
     evidence (True where none is asked). `n`, `x`: prefix in grant order; `early_life`: its U_p.
@@ -42,7 +43,7 @@ class Judgement:
     verdict: Verdict
     sentence: str
     e: float
-    guards: dict[Guard, float]
+    guards: dict[str, float]
     halt: Reason | None
     pause: Reason | None
     window: int

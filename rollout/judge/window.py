@@ -14,9 +14,8 @@ from typing import Final, Literal
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
+from rollout.plan import OTHER
 
-OTHER: Final = "other"
-"""Stratum of hosts whose own stratum was born after the rollout began."""
 HOUR: Final = 3600.0
 STATUS: Final = {"confirmed": CONFIRMED, "failed": FAILED, "overdue": OVERDUE}
 

@@ -5,6 +5,7 @@ written. The order is fixed: who was heard and whether we can see; then deadline
 nobody; then events in their order; then the judge; then what follows from it.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -12,6 +13,7 @@ import numpy as np
 from rollout.decision import BEGUN, RingState
 from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
+from rollout.judge.harm import OF_STRATUM
 from rollout.operation.consequence import consequences
 from rollout.operation.deadline import mark
 from rollout.operation.record import interval
@@ -19,6 +21,7 @@ from rollout.operation.watching import GAP_SECONDS, Watched, enlist
 from rollout.ports.judging import StoredJudgement, TickMark
 from rollout.ports.store import Transaction
 
+LOUDEST = 10  # strata named in a judgement's document
 KEEP_HEARD_SECONDS = 3_600.0  # of the log of who was heard; a new owner needs `dark_after` of it
 
 
@@ -155,7 +158,7 @@ def _document(watched: Watched, around: Surroundings, cover: tuple[float, float]
     exposed, control = cover
     age = data_age(watched, around.elapsed)
     return {
-        "e": {"halt": judged.e, "guards": dict(judged.guards)},
+        "e": {"halt": judged.e, "guards": _loud(judged.guards)},
         "ratio": {"low": judged.ratio[0], "high": judged.ratio[1]},
         "ring": judged.ring,
         "sentence": judged.sentence,
@@ -167,6 +170,13 @@ def _document(watched: Watched, around: Surroundings, cover: tuple[float, float]
         "coverage": {"exposed": exposed, "control": control},
         "data_age": None if np.isinf(age) else round(age, 3),
     }
+
+
+def _loud(guards: Mapping[str, float]) -> dict[str, float]:
+    """The four guards, and the strata's that say most: a fleet may have a thousand models."""
+    strata = sorted((name for name in guards if name.startswith(OF_STRATUM)), key=guards.__getitem__, reverse=True)
+    quiet = set(strata[LOUDEST:])
+    return {name: e for name, e in guards.items() if name not in quiet}
 
 
 def _tick_row(
