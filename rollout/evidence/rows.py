@@ -6,7 +6,7 @@ Rows are frozen msgspec structs: slots like a dataclass's, but decoded and check
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
 order, empty rings 0), and a guard row's `control_in_stratum` (control hosts at risk in the whole stratum, given
-where `band` is: the judge falls back on it where the band itself has fewer control than exposed hosts).
+where the row's `band` is no match: the judge then falls back on it).
 """
 
 from collections.abc import Iterable

@@ -84,6 +84,7 @@ class Desk:
         self._hosts = hosts
         self._courses: dict[tuple[str, int], Standing | None] = {}
         self._granted: dict[int, Adoption] = {}
+        self._boots: dict[int, str] = {}
 
     @cached_property
     def _frozen(self) -> bool:
@@ -114,6 +115,8 @@ class Desk:
             sight=course.sight,
         )
         answer = admission.answer(case)
+        if not isinstance(answer, No) and not any(each.state == "open" for each in adoptions):
+            self._boots[record.key] = question.boot  # a boot loop that asks again and again is not heard by asking
         if not isinstance(answer, Go):
             return answer
         if mine is None:
@@ -158,33 +161,34 @@ class Desk:
         return granted
 
     def write(self) -> None:
-        """Write what was granted; who is granted is awake, and was heard."""
-        if not self._granted:
+        """Write what was granted; who is granted or waits is awake, and was heard.
+
+        Who waits is control from the question on: hosts that are awake must be compared with such hosts.
+        """
+        if not self._boots:
             return
         tx, granted = self._tx, list(self._granted.values())
         orders = tx.adoptions.grant_all(granted)
-        woken = self._wake(granted)
-        events: list[Happened] = []
+        events = self._wake()
         for one, order in zip(granted, orders, strict=True):
             detail = {"ring": one.ring, "stratum": one.stratum, "order": order, "boot": one.boot}
-            events += [woken[one.host]] if one.host in woken else []
             events.append(Happened(EventKind.GRANTED, one.host, detail, one.rollout, one.id))
         tx.events.extend(events)
-        tx.events.heard(np.array(sorted(self._granted), dtype=np.int32))
+        tx.events.heard(np.array(sorted(self._boots), dtype=np.int32))
 
-    def _wake(self, granted: Sequence[Adoption]) -> Mapping[int, Happened]:
+    def _wake(self) -> list[Happened]:
         """Wake them; what is to be told of those who slept: one that dies while it counts as asleep dies unseen."""
         tx = self._tx
-        spoken = tx.hosts.presence(sorted(self._granted))
+        spoken = tx.hosts.presence(sorted(self._boots))
         saved: list[Presence] = []
-        woken: dict[int, Happened] = {}
-        for host, boot in ((one.host, one.boot) for one in granted):
+        woken: list[Happened] = []
+        for host, boot in self._boots.items():
             before = spoken.get(host)
             if before is None:
                 saved.append(Presence(host, -1, boot, 0.0, "idle", HERE, "{}", None, tx.at))
-                woken[host] = Happened(EventKind.JOINED, host, {"boot": boot})
+                woken.append(Happened(EventKind.JOINED, host, {"boot": boot}))
             elif before.absent != HERE:
                 saved.append(before._replace(absent=HERE, at=tx.at))
-                woken[host] = Happened(EventKind.AWAKE, host)
+                woken.append(Happened(EventKind.AWAKE, host))
         tx.hosts.save_presence(saved)
         return woken

@@ -1,5 +1,6 @@
 """The watch over a real store: takes over, judges, stops, and stands where the last owner stood."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
@@ -192,9 +193,24 @@ def test_a_new_owner_stands_where_the_old_one_stood(store: Store, clock: HandClo
     assert new.judge.judgement().window == old.judge.judgement().window
     assert np.array_equal(new.fold.fleet.granted, old.fold.fleet.granted)
     assert np.array_equal(new.fold.fleet.crashed, old.fold.fleet.crashed)
+    everybody = slice(1, HOSTS + 1)
+    assert np.allclose(new.fold.fleet.booted[everybody], old.fold.fleet.booted[everybody], atol=10.0)
     assert {c.adoption: c.granted for c in new.fold.courses.values()} == {
         c.adoption: c.granted for c in old.fold.courses.values()
     }
+
+
+def test_rows_say_for_how_long_their_hosts_were_up(store: Store, clock: HandClock) -> None:
+    long = [Presence(k, 1, "b", 1e6, "idle", 0, '{"edr":1}', None, clock.at) for k in range(101, HOSTS + 1)]
+    store.write(lambda tx: tx.hosts.save_presence(long)).result()
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 3, everyone(store))
+    crash(store, 7)
+    crash(store, 150)
+    watch.round()
+    rows = [json.loads(line) for line in store.read(lambda tx: list(tx.judging.evidence(R)))]
+    told = [(row["band"], row["control_at_risk"]) for row in rows if row.get("guard") == "crash"]
+    assert told == [("<30m", 100), ("more", 100)]
 
 
 def test_an_owner_that_slept_writes_nothing_after_another_took_over(store: Store, clock: HandClock) -> None:

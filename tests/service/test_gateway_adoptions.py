@@ -244,6 +244,28 @@ def test_who_is_granted_while_asleep_is_awake(rollout):
     ]
 
 
+def test_who_waits_is_awake_and_heard_from_its_question_on(rollout):
+    for host in rollout.hosts[:5]:
+        assert rollout.ask(host)["answer"] == "go"
+    late, silent = rollout.hosts[5:7]
+    rollout.signed(late, "/v1/beats", rollout.beat(late, sleeping=True))
+    before = rollout.store.read(lambda tx: tx.events.last_heard())
+    assert [rollout.ask(host)["answer"] for host in (late, silent)] == ["wait", "wait"]
+    assert rollout.presence(late).absent == 0
+    assert [event.kind.value for event in rollout.events("asleep", "awake")] == ["asleep", "awake"]
+    heard = rollout.store.read(lambda tx: [key for _, _, keys in tx.events.heard_after(before) for key in keys.tolist()])
+    keys = rollout.store.read(lambda tx: tx.hosts.keys([late, silent]))
+    assert sorted(heard) == sorted(keys.values())
+
+
+def test_a_boot_loop_that_asks_again_and_again_is_not_heard_by_asking(rollout):
+    host = rollout.hosts[0]
+    assert rollout.ask(host)["answer"] == "go"
+    before = rollout.store.read(lambda tx: tx.events.last_heard())
+    assert rollout.ask(host, boot="b2")["answer"] == "go"
+    assert rollout.store.read(lambda tx: tx.events.last_heard()) == before
+
+
 def test_a_shutdown_announced_with_an_open_adoption_is_not_believed(rollout):
     host, other = rollout.hosts[:2]
     rollout.ask(host)

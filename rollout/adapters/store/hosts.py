@@ -176,6 +176,12 @@ class HostTable(TableFamily):
         chosen = select(crash.c.host).where(crash.c.kind == "bugcheck", when).distinct()
         return {row.host for row in self._rows(chosen)}
 
+    def booted(self) -> Collection[tuple[int, float]]:
+        """(key, when its present boot began in unix seconds) of everybody that said so."""
+        said = (presence.c.boot != NEVER) & (presence.c.seq >= 0)  # who only asked has not said for how long it is up
+        chosen = select(presence.c.host, presence.c.at, presence.c.uptime).where(said)
+        return [(row.host, row.at - row.uptime) for row in self._rows(chosen)]
+
     def absent(self) -> Collection[int]:
         """Keys of hosts that announced sleep or shutdown and have not spoken since."""
         return {row.host for row in self._rows(select(presence.c.host).where(presence.c.absent.in_([1, 2])))}
