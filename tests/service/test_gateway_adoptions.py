@@ -253,7 +253,8 @@ def test_who_waits_is_awake_and_heard_from_its_question_on(rollout):
     assert [rollout.ask(host)["answer"] for host in (late, silent)] == ["wait", "wait"]
     assert rollout.presence(late).absent == 0
     assert [event.kind.value for event in rollout.events("asleep", "awake")] == ["asleep", "awake"]
-    heard = rollout.store.read(lambda tx: [key for _, _, keys in tx.events.heard_after(before) for key in keys.tolist()])
+    log = rollout.store.read(lambda tx: tx.events.heard_after(before))
+    heard = [key for _, _, keys in log for key in keys.tolist()]
     keys = rollout.store.read(lambda tx: tx.hosts.keys([late, silent]))
     assert sorted(heard) == sorted(keys.values())
 
