@@ -23,13 +23,17 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A host's place: `ring` is a position in the policy's order or HELD_OUT, `stratum` an index of the header's."""
+    """A host's place: `ring` is a position in the policy's order or HELD_OUT, `stratum` an index of the header's.
+
+    `turn`: position of the ring with which it adopts, its own or a later one.
+    """
 
     host: int
     ring: int
     stratum: int
     directed: bool
     active: bool
+    turn: int
 
 
 class Fleet:
@@ -39,6 +43,7 @@ class Fleet:
         self.strata = strata
         self._interval = interval
         self.ring = np.full(0, NOBODY, np.int16)
+        self.turn = np.full(0, NOBODY, np.int16)
         self.stratum = np.zeros(0, np.int16)
         self.directed = np.zeros(0, bool)
         self.active = np.zeros(0, bool)
@@ -62,7 +67,8 @@ class Fleet:
         if highest < self.ring.size:
             return
         size = max(highest + 1, 2 * self.ring.size, 1024)
-        fills = {"ring": NOBODY, "seen": NEVER, "heard_elapsed": NEVER, "booted": NEVER, "interval": self._interval}
+        fills: dict[str, float] = dict.fromkeys(("seen", "heard_elapsed", "booted"), NEVER)
+        fills |= {"ring": NOBODY, "turn": NOBODY, "interval": self._interval}
         for name, old in list(vars(self).items()):
             if isinstance(old, np.ndarray):
                 new = np.full(size, fills.get(name, 0), old.dtype)
@@ -74,6 +80,7 @@ class Fleet:
         for one in places:
             self.grow(one.host)
             self.ring[one.host] = one.ring
+            self.turn[one.host] = one.turn
             self.stratum[one.host] = one.stratum
             self.directed[one.host] = one.directed
             if one.active:

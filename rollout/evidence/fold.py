@@ -53,10 +53,13 @@ class EvidenceFold:
         """A ring's name by its position."""
         return HELD_OUT_NAME if position == HELD_OUT else self.rings[position]
 
-    def place(self, host: int, ring: str, stratum: str, *, directed: bool, active: bool) -> Place:
-        """A member's place; a stratum born later judges as `other`."""
+    def place(
+        self, host: int, ring: str, stratum: str, *, directed: bool, active: bool, turn: str | None = None
+    ) -> Place:
+        """A member's place; a stratum born later judges as `other`. `turn`: the ring with which it adopts."""
         index = self._index.get(stratum, self._index[OTHER])
-        return Place(host, HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring), index, directed, active)
+        position = HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring)
+        return Place(host, position, index, directed, active, position if turn is None else self.rings.index(turn))
 
     def take(self, events: Iterable[Event], at: float, clock: float) -> list[Row]:
         """Fold events; the rows they make. `at`: seconds since the rollout began, `clock`: its own clock."""

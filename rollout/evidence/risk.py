@@ -10,15 +10,13 @@ from numpy.typing import NDArray
 
 from rollout.evidence.band import BANDS, band_of, bands_of
 from rollout.evidence.fleet import Fleet
+from rollout.evidence.matching import is_match
 
 EXPOSED, CONTROL, CONFIRMED = range(3)
 
 
 class AtRisk(NamedTuple):
-    """Hosts at risk of one guard in one stratum and band; `control_in_stratum` where the band is no match.
-
-    It is none where fewer control than exposed hosts are in it although control is the larger arm of the stratum.
-    """
+    """Hosts at risk of one guard in one stratum and band; `control_in_stratum` where the band is no match."""
 
     band: str
     exposed: int
@@ -51,8 +49,8 @@ class Risk:
         stratum = self._counts[guard][:, fleet.stratum[host]]
         exposed_here, control_here, confirmed = (stratum[:, band] + mine).tolist()
         exposed_in_all, control_in_all, _ = (stratum.sum(axis=1) + mine).tolist()
-        unmatched = control_here < exposed_here and control_in_all >= exposed_in_all
-        return AtRisk(BANDS[band], exposed_here, control_here, confirmed, control_in_all if unmatched else None)
+        match = is_match(exposed_here, control_here, exposed_in_all, control_in_all)
+        return AtRisk(BANDS[band], exposed_here, control_here, confirmed, None if match else control_in_all)
 
     def leave(self, host: int) -> None:
         """Something happens to this host: it counts no more."""

@@ -246,7 +246,7 @@ def _admitted(watched: Watched, ring: str) -> bool:
     """Wholly admitted (INTERFACES 1.8): nobody eligible and lately heard is ungranted, 90 % of a day's are granted."""
     fleet = watched.fold.fleet
     position = watched.fold.rings.index(ring)
-    eligible = (fleet.ring == position) & fleet.members & fleet.directed
+    eligible = (fleet.turn == position) & fleet.members & fleet.directed
     silent = watched.clock - fleet.seen
     recent = eligible & (silent <= 3 * fleet.interval) & ~fleet.absent
     today = eligible & (silent <= 86_400.0)

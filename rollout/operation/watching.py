@@ -95,7 +95,7 @@ def enlist(
     """
     fold = watched.fold
     places = [
-        fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active)
+        fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active, turn=m.turn)
         for m in tx.rollouts.members(watched.record.id, hosts)
     ]
     fold.fleet.place(places, watched.clock, watched.elapsed if heard is None else heard)

@@ -5,10 +5,12 @@ from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from policies.profiles import profile
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.store.schema import member
 from rollout.event import EventKind
 from rollout.operation.watch import Watch
 from rollout.ports.adoption import Adoption
@@ -211,6 +213,22 @@ def test_rows_say_for_how_long_their_hosts_were_up(store: Store, clock: HandCloc
     rows = [json.loads(line) for line in store.read(lambda tx: list(tx.judging.evidence(R)))]
     told = [(row["band"], row["control_at_risk"]) for row in rows if row.get("guard") == "crash"]
     assert told == [("<30m", 100), ("more", 100)]
+
+
+def test_who_waits_for_a_later_ring_does_not_keep_its_own_from_being_wholly_admitted(
+    store: Store, clock: HandClock
+) -> None:
+    later = profile("demo").rings[1].name
+    store.write(lambda tx: tx.connection.execute(update(member).where(member.c.host == 60).values(turn=later))).result()
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 1, everyone(store))
+    for host in range(1, 59):
+        grant(store, host)
+    for host, admitted in ((59, False), (None, True)):
+        pass_time(store, watch, clock, 1, everyone(store))
+        assert watch.owned[R].last_tick.admitted is admitted
+        if host is not None:
+            grant(store, host)
 
 
 def test_an_owner_that_slept_writes_nothing_after_another_took_over(store: Store, clock: HandClock) -> None:
