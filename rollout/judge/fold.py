@@ -20,7 +20,7 @@ from rollout.judge.guards import GUARDS
 from rollout.judge.harm import Harm
 from rollout.judge.interval import IntervalState
 from rollout.judge.promote import Gate, Standing, gates
-from rollout.judge.promotion import SafetyState, bound
+from rollout.judge.promotion import SAFETY_GUARDS, SafetyState, bound
 from rollout.judge.verdict import Judgement, Reason, verdict
 from rollout.judge.window import Alarm, Pacer
 
@@ -89,7 +89,7 @@ class Fold:
         whole, tick = self._pacer.whole, self._tick
         return Judgement(
             verdict=word,
-            sentence=sentence,
+            said=sentence,
             e=self.e,
             guards=self._harm.guards,
             halt=self.halt,
@@ -112,6 +112,8 @@ class Fold:
             clock=tick.clock if tick else 0.0,
             at=self._at,
             seq=self._seq,
+            loudest=self._harm.loudest(),
+            seen=self._harm.seen,
         )
 
     def gates(self) -> list[Gate]:
@@ -128,6 +130,7 @@ class Fold:
             admitted=self._admitted.get(ring.name),
             stopped=stop.sentence if stop else None,
             safety={} if margin is None else self._safety.evidence(margin),
+            ordinary={guard: self._harm.seen.arms(guard).control for guard in SAFETY_GUARDS},
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),

@@ -11,6 +11,7 @@ from rollout.evidence.rows import FailureRow, Guard
 from rollout.judge.columns import Columns, Integers
 from rollout.judge.eprocess import Floats
 from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar, GuardState, fold
+from rollout.judge.seen import Loud, Seen
 from rollout.judge.strata import Strata, mean_of
 from rollout.judge.verdict import Reason
 
@@ -45,6 +46,7 @@ class Harm:
         self._bar = Bar(four, weights.strata, judge.halt_at, judge.boost)
         self._states: dict[Guard, GuardState] = {guard: GuardState.start() for guard in GUARDS}
         self._strata = Strata(strata, self._bar)
+        self.seen = Seen.start(len(strata))
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
@@ -76,32 +78,48 @@ class Harm:
                 self._states[guard], later = fold(state, of.of(index).harm(null[own]), self._bar.cap(guard))
                 path = np.concatenate([path, later])
             log_e[guard] = path[np.cumsum(own)]
-        strata = self._strata.take(self._strata.places(row.stratum for row in rows), of, null)
+        place = self._strata.places(row.stratum for row in rows)
+        strata = self._strata.take(place, of, null)
         paths = _Paths(self._bar.mean(log_e, mean_of(strata)), log_e, strata)
         self.e = float(paths.e[-1])
-        return Crossings(
-            self._crossed(rows, paths, self.pause_at, "pauses"),
-            self._crossed(rows, paths, self._halt_at, "halts"),
+        found = Crossings(
+            self._crossed(rows, (of, place), paths, self.pause_at, "pauses"),
+            self._crossed(rows, (of, place), paths, self._halt_at, "halts"),
         )
+        self.seen = self.seen.with_rows(of, place)
+        return found
 
-    def _crossed(self, rows: Sequence[FailureRow], paths: _Paths, threshold: float, does: str) -> Reason | None:
+    def loudest(self) -> Loud:
+        """Return the guard that weighs most in E-bar now."""
+        log_e = {guard: state.log_e[None] for guard, state in self._states.items()}
+        return self._loudest(_Paths(np.array([self.e]), log_e, self._strata.path(1)), 0, self.seen)
+
+    def _crossed(
+        self,
+        rows: Sequence[FailureRow],
+        placed: tuple[Columns, Integers],
+        paths: _Paths,
+        threshold: float,
+        does: str,
+    ) -> Reason | None:
         """Return the reason of the first row at which E-bar reached the threshold."""
         over = paths.e >= threshold * (1.0 - SLACK)
         if not over.any():
             return None
         first = int(over.argmax())
-        row = rows[first]
-        guard, value = self._loudest(paths, first)
+        row, (of, place) = rows[first], placed
+        until = np.arange(place.size) <= first
+        loud = self._loudest(paths, first, self.seen.with_rows(of.where(until), place[until]))
         return Reason(
             "e-value",
             f"evidence of harm reached {float(paths.e[first]):.4g} ({threshold:g} {does}) at {row.at:g} s, "
-            f"most of it from {guard} ({value:.4g})",
+            f"most of it from {loud.sentence()}",
             row.at,
             row.seq,
         )
 
-    def _loudest(self, paths: _Paths, at: int) -> tuple[str, float]:
-        """Return the guard that weighs most in E-bar after a row, and its E."""
+    def _loudest(self, paths: _Paths, at: int, seen: Seen) -> Loud:
+        """Return the guard that weighs most in E-bar after a row."""
         shares = {name: (self._bar.weight[name], _value(paths.log_e[name][at])) for name in GUARDS}
         found = max(shares, key=lambda name: shares[name][0] * shares[name][1])
         weight, value = shares[found]
@@ -109,8 +127,8 @@ class Harm:
             number = int(paths.strata[:, at].argmax())
             alone = float(paths.strata[number, at])
             if alone * self._bar.strata_weight / len(self._strata.names) > weight * value:
-                return f"stratum {self._strata.names[number]}", alone
-        return found, value
+                return Loud("crash_or_dark", self._strata.names[number], alone, seen.arms("crash_or_dark", number))
+        return Loud(found, None, value, seen.arms(found))
 
 
 def _value(log_e: Floats | np.float64) -> float:

@@ -36,6 +36,10 @@ class Strata:
         """Return the boosted E of each stratum's guard."""
         return dict(zip(self.names, self._e.tolist(), strict=True))
 
+    def path(self, rows: int) -> Floats:
+        """Return every stratum's E as it is, for so many rows: (strata, rows)."""
+        return np.repeat(self._e[:, None], rows, axis=1)
+
     def rows_at_once(self, most: int) -> int:
         """Return how many rows to take at once, at most `most`: many strata make every row dear."""
         return max(64, min(most, MOST_CELLS // max(1, len(self.names))))
@@ -47,7 +51,7 @@ class Strata:
 
     def take(self, place: Integers, of: Columns, null: Floats) -> Floats:
         """Fold rows with their places and null ratios (rows,); return E of every stratum after each: (strata, rows)."""
-        path = np.repeat(self._e[:, None], place.size, axis=1)
+        path = self.path(place.size)
         counts = np.where(of.guard == CRASH_OR_DARK, place, NOWHERE)
         for number in np.unique(counts[counts >= 0]).tolist():
             own = counts == number
