@@ -19,6 +19,8 @@ from rollout.judge.reach import information
 CALM: Final = 5.0
 """E-bar below which a ring may be promoted."""
 
+MOST_HOSTS: Final = 1e12
+
 
 @dataclass(frozen=True, slots=True)
 class Gate:
@@ -103,7 +105,7 @@ def _hours_to_exclude(margin: float, guard: Guard, p: float, standing: Standing)
         return 0.0
     if not (tick.control_host_hours > 0 and tick.clock > 0):
         return None
-    control = round(tick.control_host_hours / (tick.clock / 3600))
+    control = int(min(tick.control_host_hours / (tick.clock / 3600), MOST_HOSTS))
     rate = standing.ordinary.get(guard, 0) / tick.control_host_hours
     gain = rate * information(1.0, margin, tick.exposed_confirmed, control)
     return math.log(PROMOTE_AT / max(p, 1e-300)) / gain if gain > 0 else None
