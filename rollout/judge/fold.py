@@ -67,8 +67,9 @@ class Fold:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
         self._check_sequence(rows)
         for batch in _until_resume(rows):
-            others = [row for row in batch if type(row) is not FailureRow]
-            failures = [row for row in batch if type(row) is FailureRow] if others else cast("list[FailureRow]", batch)
+            mixed = set(map(type, batch)) != {FailureRow}
+            others = [row for row in batch if type(row) is not FailureRow] if mixed else []
+            failures = [row for row in batch if type(row) is FailureRow] if mixed else cast("list[FailureRow]", batch)
             self._find_hand_picked(batch)
             silent, paused = self._take_failures(failures)
             alarmed = self._take_others(others, silent)
@@ -258,7 +259,8 @@ def _all_hold(promotion: Sequence[Gate]) -> bool:
 
 def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield the rows in batches that end after each resume."""
-    cuts = [number + 1 for number, row in enumerate(rows) if type(row) is ActRow and _resumes(row)]
+    acts = ActRow in set(map(type, rows))
+    cuts = [number + 1 for number, row in enumerate(rows) if _resumes(row)] if acts else []
     for start, end in pairwise([0, *cuts, len(rows)]):
         if end > start:
             yield rows[start:end]

@@ -78,7 +78,7 @@ class Harm:
                 self._states[guard], later = fold(state, of.of(index).harm(null[own]), self._bar.cap(guard))
                 path = np.concatenate([path, later])
             log_e[guard] = path[np.cumsum(own)]
-        place = self._strata.places(row.stratum for row in rows)
+        place = self._strata.places(rows)
         strata = self._strata.take(place, of, null)
         paths = _Paths(self._bar.mean(log_e, mean_of(strata)), log_e, strata)
         self.e = float(paths.e[-1])

@@ -4,11 +4,14 @@ A fault of one model hides in the four guards behind everything that is well; he
 so their weights are fixed in the evidence header: weights that depend on what was seen would not be valid.
 """
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
+from itertools import repeat
+from operator import attrgetter
 from typing import Final
 
 import numpy as np
 
+from rollout.evidence.rows import FailureRow
 from rollout.judge.columns import Columns, Integers
 from rollout.judge.eprocess import Floats
 from rollout.judge.guards import GUARDS, Bar, GuardState, fold
@@ -44,10 +47,10 @@ class Strata:
         """Return how many rows to take at once, at most `most`: many strata make every row dear."""
         return max(64, min(most, MOST_CELLS // max(1, len(self.names))))
 
-    def places(self, strata: Iterable[str]) -> Integers:
+    def places(self, rows: Sequence[FailureRow]) -> Integers:
         """Return the rows' strata as positions; one that the header does not name is `other`, or nowhere."""
-        find, other = self._index.get, self._other
-        return np.array([find(name, other) for name in strata], np.int64)
+        names = map(attrgetter("stratum"), rows)
+        return np.fromiter(map(self._index.get, names, repeat(self._other)), np.int64, len(rows))
 
     def take(self, place: Integers, of: Columns, null: Floats) -> Floats:
         """Fold rows with their places and null ratios (rows,); return E of every stratum after each: (strata, rows)."""
