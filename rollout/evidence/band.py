@@ -21,4 +21,7 @@ def band_of(uptime: float) -> int:
 
 def bands_of(uptimes: NDArray[np.float64]) -> NDArray[np.int64]:
     """Return the bands of many hosts."""
-    return np.searchsorted(EDGES, uptimes, side="right").astype(np.int64)
+    bands = np.zeros(uptimes.shape, np.int64)
+    for edge in EDGES:  # faster than a search in three
+        bands += uptimes >= edge
+    return bands
