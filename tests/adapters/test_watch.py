@@ -12,6 +12,9 @@ from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
 from rollout.adapters.store.schema import member
 from rollout.event import EventKind
+from rollout.evidence.rows import FailureRow, read
+from rollout.judge import Fold
+from rollout.judge.replay import replay
 from rollout.operation.watch import Watch
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord, Presence
@@ -243,9 +246,6 @@ def test_an_owner_that_slept_writes_nothing_after_another_took_over(store: Store
 
 
 def test_stored_evidence_refolds_to_the_stored_judgement(store: Store, clock: HandClock) -> None:
-    from rollout.evidence.rows import read
-    from rollout.judge import Fold
-
     watch = watch_of(store, clock)
     pass_time(store, watch, clock, 3, everyone(store))
     for host in range(1, 6):
@@ -260,6 +260,13 @@ def test_stored_evidence_refolds_to_the_stored_judgement(store: Store, clock: Ha
     stored = store.read(lambda tx: tx.judging.judgement(R))
     assert fold.judgement().e == stored.document["e"]["halt"]
     assert fold.judgement().window == stored.window
+    assert fold.judgement() == watch.owned[R].judge.judgement(), "to the last bit, sentences included"
+    assert {row.band for row in rows if isinstance(row, FailureRow)} == {"<30m"}
+    answer = replay(rows)
+    assert (answer["e"]["halt"], answer["window"], answer["verdict"]) == (
+        stored.document["e"]["halt"], stored.window, stored.verdict,
+    )  # fmt: skip
+    assert answer["ratio"] == stored.document["ratio"]
 
 
 def test_later_comers_are_placed_when_they_are_first_heard_in_any_order(store: Store, clock: HandClock) -> None:
