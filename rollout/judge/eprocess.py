@@ -56,18 +56,18 @@ class EProcess:
 
     def advance(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M (..., grid) after all rows, without the path."""
-        after: Floats = np.add.reduce(self._steps(log_m, rows), axis=-2)
+        after: Floats = np.add.reduce(self.steps(log_m, rows), axis=-2)
         return after
 
     def path(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M before the rows and after each: (..., rows + 1, grid)."""
-        return np.cumsum(self._steps(log_m, rows), axis=-2)
+        return np.cumsum(self.steps(log_m, rows), axis=-2)
 
     def if_exposed(self, path: Floats, rows: Draws) -> Floats:
         """Return ln E (..., rows) had each row, after those before it on the path, been an exposed host's."""
         return log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
 
-    def _steps(self, log_m: Floats, rows: Draws) -> Floats:
+    def steps(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M before the rows, and what each adds: (..., rows + 1, grid)."""
         losses = self._losses(rows)
         *batch, size, grid = losses.shape
