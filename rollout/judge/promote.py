@@ -20,6 +20,8 @@ CALM: Final = 5.0
 """E-bar below which a ring may be promoted."""
 
 MOST_HOSTS: Final = 1e12
+NEVER_HOURS: Final = 1e6
+"""What would take a century is not timed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,7 +110,8 @@ def _hours_to_exclude(margin: float, guard: Guard, p: float, standing: Standing)
     control = int(min(tick.control_host_hours / (tick.clock / 3600), MOST_HOSTS))
     rate = standing.ordinary.get(guard, 0) / tick.control_host_hours
     gain = rate * information(1.0, margin, tick.exposed_confirmed, control)
-    return math.log(PROMOTE_AT / max(p, 1e-300)) / gain if gain > 0 else None
+    hours = math.log(PROMOTE_AT / max(p, 1e-300)) / gain if gain > 0 else math.inf
+    return hours if hours < NEVER_HOURS else None
 
 
 def _early_life(limit: float, standing: Standing) -> Gate:
