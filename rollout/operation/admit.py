@@ -183,26 +183,30 @@ class Desk:
             return
         tx, granted = self._tx, list(self._granted.values())
         orders = tx.adoptions.grant_all(granted)
-        events = self._wake()
-        for one, order in zip(granted, orders, strict=True):
-            detail = {"ring": one.ring, "stratum": one.stratum, "order": order, "boot": one.boot}
-            events.append(Happened(EventKind.GRANTED, one.host, detail, one.rollout, one.id))
+        rank = {one.host: order for one, order in zip(granted, orders, strict=True)}
+        woken = self._wake()
+        events: list[Happened] = []
+        for host in self._boots:  # each as if it had asked alone
+            events += [woken[host]] if host in woken else []
+            if (one := self._granted.get(host)) is not None:
+                detail = {"ring": one.ring, "stratum": one.stratum, "order": rank[host], "boot": one.boot}
+                events.append(Happened(EventKind.GRANTED, host, detail, one.rollout, one.id))
         tx.events.extend(events)
         tx.events.heard(np.array(sorted(self._boots), dtype=np.int32))
 
-    def _wake(self) -> list[Happened]:
+    def _wake(self) -> Mapping[int, Happened]:
         """Wake them; what is to be told of those who slept: one that dies while it counts as asleep dies unseen."""
         tx = self._tx
         spoken = tx.hosts.presence(sorted(self._boots))
         saved: list[Presence] = []
-        woken: list[Happened] = []
+        woken: dict[int, Happened] = {}
         for host, boot in self._boots.items():
             before = spoken.get(host)
             if before is None:
                 saved.append(Presence(host, -1, boot, 0.0, "idle", HERE, "{}", None, tx.at))
-                woken.append(Happened(EventKind.JOINED, host, {"boot": boot}))
+                woken[host] = Happened(EventKind.JOINED, host, {"boot": boot})
             elif before.absent != HERE:
                 saved.append(before._replace(absent=HERE, at=tx.at))
-                woken.append(Happened(EventKind.AWAKE, host))
+                woken[host] = Happened(EventKind.AWAKE, host)
         tx.hosts.save_presence(saved)
         return woken
