@@ -14,6 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout.evidence.band import BANDS
 from rollout.simulation.scenario import Disturbance, Fleet, Form
 
 Floats = NDArray[np.float64]
@@ -42,7 +43,7 @@ PRESENCE: Final[dict[Form, Presence]] = {
     "desktop": Presence(60.0, 12.0),  # most stay on overnight
     "server": Presence(1.0, 0.0),
 }
-BANDS: Final = ("<30m", "<4h", "<24h", "more")
+
 BAND_HOURS: Final = (0.5, 4.0, 24.0)
 
 

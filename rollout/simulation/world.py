@@ -13,12 +13,13 @@ from typing import Any, Final
 import numpy as np
 
 from policies.document import Policy
+from rollout.evidence.band import BANDS
 from rollout.evidence.matching import is_match
 from rollout.judge.guards import GUARDS
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
 from rollout.simulation.fleet import CONTROL, EXPOSED, PROVEN, Fleet
-from rollout.simulation.habits import BANDS, Ages, Habits
+from rollout.simulation.habits import Ages, Habits
 from rollout.simulation.nature import Exposed, Nature
 from rollout.simulation.pen import Pen
 from rollout.simulation.scenario import Scenario
