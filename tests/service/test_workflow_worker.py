@@ -48,7 +48,7 @@ def test_a_worker_told_to_stop_ends_within_five_seconds_and_shows_its_metrics_un
     rollout = here.start()
     until(lambda: here.adoptions(rollout), what="an adoption")
     with httpx.Client(trust_env=False) as client:
-        shown = client.get(f"http://127.0.0.1:{port}/metrics/").text
+        shown = client.get(f"http://127.0.0.1:{port}/metrics").text
     assert "rollout_engine_up 1.0" in shown
     assert "rollout_workflow_starts" in shown
     assert terminate(worker) < 5
