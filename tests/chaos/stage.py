@@ -169,7 +169,7 @@ class Stage:
     def judges(self) -> int | None:
         """Return how many rollouts the supervised worker says it judges; None where it says nothing."""
         with contextlib.suppress(OSError, HTTPException):
-            said = (_asked(f"http://{self.environment['ROLLOUT_WORKER']}", "/metrics/") or b"").decode()
+            said = (_asked(f"http://{self.environment['ROLLOUT_WORKER']}", "/metrics") or b"").decode()
             return next((int(float(line.split()[1])) for line in said.splitlines() if line.startswith(JUDGED)), None)
         return None
 

@@ -84,6 +84,21 @@ class PeopleSteps(Steps):
             self.here.clock.wall += 4_000
         self.people.agree(self.here.worker, kind, second, self._waiting(), 0)
 
+    @rule(
+        moments=st.integers(1, 8),
+        starter=starters,
+        voters=st.tuples(people, people),
+        late=seldom,
+        old=st.sampled_from([0, 0, 0, 1]),
+    )
+    @step("agree")
+    def two_agree_when_asked(self, moments: int, starter: str, voters: tuple[str, str], late: bool, old: int) -> None:
+        self._get_ready((moments, True), starter)
+        for person in voters:
+            self.people.agree(self.here.worker, "approve", person, self._waiting(), old)
+            if late:
+                self.here.clock.wall += 4_000
+
     @rule(stale=seldom)
     @step("workflow")
     def workflow(self, stale: bool) -> None:
@@ -123,7 +138,7 @@ class PeopleSteps(Steps):
                         self.two_agree(kind=kind, first="cat", second="dan", late=True)
                     self.two_agree(kind=kind, first="cat", second="dan", late=False)
 
-    def _get_ready(self, ready: tuple[int, bool] | None) -> None:
+    def _get_ready(self, ready: tuple[int, bool] | None, starter: str = "rita") -> None:
         """Lead a new rollout to where something is due: (moments in which all goes well, whether it asks people).
 
         The workflow does not get to run at last, and nobody agrees: what is due waits.
@@ -134,11 +149,14 @@ class PeopleSteps(Steps):
         self.two_unfreeze(first="cat", second="dan")
         if self.audit.states[self.here.name] in FORWARD:
             self.people.stop("halt", self.here.name, "cat")
-        self.everybody_goes_back()
-        self._start("rita", "halt", asking=asking, lenient=True)
+        if "rolling-back" in self.audit.states.values():
+            self.everybody_goes_back()
+        self.come_back(late=False)
+        self.wake()
+        self._start(starter, "halt", asking=asking, lenient=True)
         self._go_well(times)
-        self._go_on(1 if asking else 5)
-        self._go_on(4, forward=False)
+        self._go_on(11 if asking else 5)
+        self._go_on(0 if asking else 4, forward=False)
 
     def _finish(self) -> None:
         for name in self.audit.states:

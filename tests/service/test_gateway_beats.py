@@ -55,7 +55,12 @@ def test_sleep_announced_while_applying_is_not_believed(shared, host):
     assert shared.presence(host).absent == 0
 
 
-@pytest.mark.parametrize("twin", ['"seq": 9', '"running": {"sensor": 9}', '"what": {"a": 1, "b": 2, "a": 3}'])
+NUMBER_TOO_LONG = pytest.param(f'"what": {"9" * 5_000}, "seq": 9', id="beside a number too long to read")
+
+
+@pytest.mark.parametrize(
+    "twin", ['"seq": 9', '"running": {"sensor": 9}', '"what": {"a": 1, "b": 2, "a": 3}', NUMBER_TOO_LONG]
+)
 def test_a_host_that_names_a_thing_twice_is_refused_and_nothing_is_kept(shared, host, twin):
     body = json.dumps(shared.beat(host)).encode()[:-1] + f", {twin}}}".encode()
     answer = shared.signed(host, "/v1/beats", body)

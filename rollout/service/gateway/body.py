@@ -71,7 +71,7 @@ def decode(body: bytes, coding: bytes | None, limit: int) -> bytes:
 
 def _refuse_twins(body: bytes) -> None:
     with contextlib.suppress(ValueError, RecursionError):  # what is no JSON is refused by who decodes it
-        json.loads(body, object_pairs_hook=_untwinned)
+        json.loads(body, object_pairs_hook=_untwinned, parse_int=str)  # an int too long to read hides no twin
 
 
 def _untwinned(pairs: list[tuple[str, Any]]) -> None:
