@@ -52,6 +52,8 @@ class Auditor:
         """Everything that changed since the last look."""
         for entry in self.records.news():
             getattr(self, f"_{entry.kind}")(entry)
+        going = [key for key, state in self.rings.items() if state not in {"halted", "promoted"}]
+        held("P4 a stop stops every ring", not [key for key in going if self.states[key[0]] in STOPPED], going)
         self._judgements()
 
     def standing(self) -> object:

@@ -1,11 +1,8 @@
 """The model's people and workflows: who starts, stops, agrees, and what moves a rollout on."""
 
-from functools import partial
-
 from hypothesis import strategies as st
 from hypothesis.stateful import initialize, rule
 
-from rollout.operation import back
 from tests.scenarios.model_house import RELEASES
 from tests.scenarios.model_promises import FORWARD, LEAVES
 from tests.scenarios.model_steps import Steps, depths, people, readies, rings, seldom, starters, step, unhealthy
@@ -16,6 +13,7 @@ class PeopleSteps(Steps):
     """Rollouts, people, and the executor."""
 
     @initialize(starter=starters, then=unhealthy, asking=st.booleans(), lenient=st.booleans(), depth=depths)
+    @step("begin")
     def begin(self, starter: str, then: str, asking: bool, lenient: bool, depth: int) -> None:
         self._begin()
         assert self._start(starter, then, asking=asking, lenient=lenient)
@@ -148,7 +146,8 @@ class PeopleSteps(Steps):
         times, asking = ready
         self.two_unfreeze(first="cat", second="dan")
         if self.audit.states[self.here.name] in FORWARD:
-            self.people.stop("halt", self.here.name, "cat")
+            self.people.stop("rollback" if asking else "halt", self.here.name, "cat")
+            self._try_all()
         if "rolling-back" in self.audit.states.values():
             self.everybody_goes_back()
         self.come_back(late=False)
@@ -157,8 +156,3 @@ class PeopleSteps(Steps):
         self._go_well(times)
         self._go_on(11 if asking else 5)
         self._go_on(0 if asking else 4, forward=False)
-
-    def _finish(self) -> None:
-        for name in self.audit.states:
-            self.here.write(partial(back.finish, rollout=name))
-            self.audit.look()

@@ -2,13 +2,13 @@
 
 from collections import Counter
 from collections.abc import Callable
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine
 
-from rollout.operation import record
+from rollout.operation import back, record
 from tests.scenarios.model_acts import People
 from tests.scenarios.model_audit import Auditor
 from tests.scenarios.model_house import APPROVERS, HOSTS, OTHERS, policy
@@ -82,9 +82,16 @@ class Steps(RuleBasedStateMachine):
         return True
 
     def _try_all(self) -> None:
-        """Hosts ask and the workflow tries, whatever has just happened."""
+        """Hosts ask and the workflows try, whatever has just happened."""
         self._ask(self._candidates()[:12], old=False)
         self.here.forward(self.here.worker)
+        self._finish()
+
+    def _finish(self) -> None:
+        """The workflows of the way back look who is back."""
+        for name in self.audit.states:
+            self.here.write(partial(back.finish, rollout=name))
+            self.audit.look()
 
     def _aim(self, hosts: list[int], aimed: bool) -> list[int]:
         """These hosts; `aimed`: as many of those that were let go in the rollout in hand, where there are any."""

@@ -12,6 +12,7 @@ SEEDS, WORLDS, STEPS = range(2, 10), 22, 50
 DEPTHS = {  # two seeds reach them all, as a rule
     "grants", "confirmed", "failed", "dark", "blind ticks", "approve 200", "resume 200", "freezes", "unfreezes",
     "ring promoted", "ring halted", "to awaiting-approval", "to completed", "to halted", "to paused", "to rolling-back",
+    "to rolled-back",
 }  # fmt: skip
 
 
