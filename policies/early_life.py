@@ -69,15 +69,20 @@ def early_life_bounds(n: NDArray[np.int64], x: NDArray[np.int64]) -> Floats:
 
 def smallest_clean_n(limit: float) -> int:
     """Return the smallest n whose U_p without a failure is at most `limit` (0 < limit, a share)."""
+    return smallest_n(limit, 0)
+
+
+def smallest_n(limit: float, failures: int) -> int:
+    """Return the smallest n whose U_p with so many failures is at most `limit` (0 < limit, a share)."""
     if not limit > 0:
         raise ValueError("no number of survivors proves a share of 0")
-    high = 1
-    while early_life_bound(high, 0) > limit:
+    high = failures + 1
+    while early_life_bound(high, failures) > limit:
         high *= 2
-    low = -1
+    low = failures - 1
     while high - low > 1:
         middle = (low + high) // 2
-        low, high = (low, middle) if early_life_bound(middle, 0) <= limit else (middle, high)
+        low, high = (low, middle) if early_life_bound(middle, failures) <= limit else (middle, high)
     return high
 
 

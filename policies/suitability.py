@@ -1,4 +1,4 @@
-"""Suitability: may this kind of release run under this policy, and can this version carry the policy out?"""
+"""Suitability: may this kind of release run under this policy?"""
 
 from typing import Literal
 
@@ -38,13 +38,3 @@ def for_release(policy: Policy, release_kind: ReleaseKind) -> Policy:
         ring.model_copy(update={"promote": ring.promote.model_copy(update={"margin": None})}) for ring in policy.rings
     )
     return policy.model_copy(update={"rings": tuple(rings)})
-
-
-def unsupported(policy: Policy) -> tuple[Problem, ...]:
-    """Return what this version cannot carry out, code `not-supported`; such a policy is refused at start."""
-    return tuple(
-        Problem("not-supported", f"Ring {ring.name}: `{name}` is not supported by this version; write null.")
-        for ring in policy.rings
-        for name, value in (("select", ring.select), ("limits", ring.limits))
-        if value is not None
-    )

@@ -39,7 +39,8 @@ class Reason(StrEnum):
 class Place:
     """The host's place in the rollout. `adoption`: state of its adoption there, None before any.
 
-    `eligible`: the plan directs this host. `selected`: its bucket is below the exposure.
+    `eligible`: the plan directs this host. `selected`: its bucket is below the exposure. `limited_to`: the ring that
+    has to open before a limit lets it adopt. `partner`: another host of its redundancy group is unconfirmed.
     """
 
     held_out: bool
@@ -47,6 +48,8 @@ class Place:
     selected: bool
     adoption: str | None = None
     adopting_elsewhere: bool = False
+    limited_to: str | None = None
+    partner: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,7 +192,14 @@ def hindrance(case: Case, course: Course) -> str | None:
         return "the ring's opening hours are over"
     if place.adopting_elsewhere:
         return "the host is adopting another product"
-    return _blindness(sight) or (None if place.adoption == "open" else _fullness(pace))
+    return _blindness(sight) or (None if place.adoption == "open" else _company(place) or _fullness(pace))
+
+
+def _company(place: Place) -> str | None:
+    """What may be lost together is not put at risk together: a site, a role, a redundancy group."""
+    if place.limited_to is not None:
+        return f"the limit of its site or role leaves room when ring {place.limited_to} opens"
+    return "another host of its redundancy group is unconfirmed" if place.partner else None
 
 
 def _blindness(sight: Sight) -> str | None:

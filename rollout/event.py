@@ -9,15 +9,17 @@ from typing import Any
 class EventKind(StrEnum):
     """What happened. The gateway writes the first block, the watch the second."""
 
-    JOINED = "joined"  # a host's first beat
+    JOINED = "joined"  # a host's first beat; detail {boot, uptime}, of one that asked first {boot}
     ASLEEP = "asleep"  # announced sleep or shutdown
     AWAKE = "awake"
-    REBOOTED = "rebooted"
+    REBOOTED = "rebooted"  # detail {boot, uptime}
     RAN = "ran"  # runs another release than before; detail {product, counter}
     GRANTED = "granted"  # detail {ring, stratum, order}
     CONFIRMED = "confirmed"
     REVERTED = "reverted"  # the host put itself back
-    CRASHED = "crashed"  # a bugcheck, once per report; detail {report, own: [products], before: [rollouts]}
+    # A bugcheck, once per report; detail {report, own: [products], uptime?, before: [rollouts whose adoption came
+    # later], earlier: [rollouts that began later, within 7 days]}.
+    CRASHED = "crashed"
     RETIRED = "retired"
     ACTED = "acted"  # a person: host 0; detail {act, ring, person}; a freeze concerns every rollout
 

@@ -12,22 +12,31 @@ from policies.document import Policy, Ring
 from policies.early_life import early_life_bound
 from rollout.plan import InventoryHost, Plan, ReleaseFacts, stratum_among, why_not
 from rollout.ringmap import HELD_OUT, RingMap
+from rollout.turn import turn_of_newcomer
 
 
 @dataclass(frozen=True, slots=True)
 class Newcomer:
-    """Where a host stands that enrolled after the plan was made. `ring` may be `held-out`."""
+    """Where a host stands that enrolled after the plan was made. `ring` may be `held-out`.
+
+    `turn`: the ring with which it may adopt, None where that is its own.
+    """
 
     ring: str
     stratum: str
     ineligible: str | None
+    turn: str | None = None
 
 
-def place(ring_map: RingMap, strata: tuple[str, ...], release: ReleaseFacts, seen: InventoryHost) -> Newcomer:
-    """Place one host in a rollout that has begun."""
+def place(
+    policy: Policy, ring_map: RingMap, strata: tuple[str, ...], release: ReleaseFacts, seen: InventoryHost
+) -> Newcomer:
+    """Place one host in a rollout that has begun; the limits in force were shared out without it."""
     ring = ring_map.ring_of(seen.host, seen.tags) or HELD_OUT
     stratum = stratum_among(strata, seen.form, seen.os_build, seen.hardware)
-    return Newcomer(ring, stratum, why_not(seen, release))
+    turn = ring if ring == HELD_OUT else turn_of_newcomer(policy, ring)
+    why = why_not(seen, release) or ("limits" if turn is None else None)
+    return Newcomer(ring, stratum, why, None if turn == ring else turn)
 
 
 @dataclass(frozen=True, slots=True)

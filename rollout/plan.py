@@ -6,12 +6,13 @@ Rule 2: a host whose way back is unknown is not taken along in silence.
 """
 
 from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from policies.document import Policy, Size
 from rollout.errors import ConflictError
 from rollout.ringmap import HELD_OUT, BoundaryError, RingMap, boundaries, point
+from rollout.turn import Seat, turns
 
 SMALLEST_STRATUM = 20  # hosts; a smaller one has too little control to be judged by itself (JUDGE section 2)
 LEAST_HELD_OUT = 10  # hosts, or a third of a fleet too small for that
@@ -31,6 +32,8 @@ class InventoryHost:
     tags: tuple[str, ...] = ()
     running: int | None = None
     heard: bool = True
+    site: str | None = None
+    role: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +50,7 @@ class ReleaseFacts:
 
 @dataclass(frozen=True, slots=True)
 class RingCount:
-    """One ring of the policy, in its order: all hosts in it, those that may adopt, and those of them lately heard."""
+    """One ring of the policy, in its order: all hosts in it, those that may adopt with it, and those lately heard."""
 
     name: str
     hosts: int
@@ -60,7 +63,8 @@ class Plan:
     """Who belongs where. `members` covers every host; `rings` every ring of the policy, empty ones with 0 hosts.
 
     `unstored`: hosts left undirected, since what they run is no stored release. `ineligible`: host to its reason
-    (`hardware`, `os-build`, `running`). `stranded`: eligible hosts that no rollback may take back, since what they
+    (`hardware`, `os-build`, `running`, `limits`). `turn`: hosts that a limit lets adopt with a later ring than their
+    own, to that ring. `stranded`: eligible hosts that no rollback may take back, since what they
     run and `rollback_to` lie below the candidate's floor.
     """
 
@@ -74,6 +78,7 @@ class Plan:
     unstored: tuple[str, ...]
     ineligible: dict[str, str]
     stranded: tuple[str, ...]
+    turn: dict[str, str]
 
     @property
     def last_ring(self) -> str:
@@ -106,19 +111,39 @@ def plan(
     reasons = {seen.host: why_not(seen, release) for seen in inventory}
     ineligible = {host: reason for host, reason in reasons.items() if reason is not None}
     excluded = ineligible.keys() | set(unstored)
-    eligible = [seen for seen in inventory if seen.host not in excluded]
+    turn = turns_of(policy, ring_map, members, [seen for seen in inventory if seen.host not in excluded], inventory)
+    ineligible |= dict.fromkeys((host for host, ring in turn.items() if ring is None), "limits")
+    later = {host: ring for host, ring in turn.items() if ring is not None}
+    eligible = [seen for seen in inventory if seen.host not in excluded and turn.get(seen.host, "") is not None]
     return Plan(
         ring_map=ring_map,
         members=members,
         stratum={seen.host: stratum_among(strata, seen.form, seen.os_build, seen.hardware) for seen in inventory},
         baseline={seen.host: seen.running for seen in inventory},
         strata=tuple(sorted(strata)),
-        rings=_counts(policy, members, eligible),
+        rings=_counts(policy, members, members | later, eligible),
         held_out=sum(ring == HELD_OUT for ring in members.values()),
         unstored=unstored,
         ineligible=ineligible,
         stranded=tuple(seen.host for seen in eligible if _stranded(seen, release)),
+        turn=later,
     )
+
+
+def turns_of(
+    policy: Policy,
+    ring_map: RingMap,
+    members: Mapping[str, str],
+    adopting: Iterable[InventoryHost],
+    inventory: Iterable[InventoryHost],
+) -> dict[str, str | None]:
+    """Return with which ring each host adopts that may not adopt with its own; None: with none."""
+    seats = (
+        Seat(seen.host, members[seen.host], point(ring_map.salt, seen.host), seen.site, seen.role)
+        for seen in adopting
+        if members[seen.host] != HELD_OUT
+    )
+    return turns(policy, seats, [(seen.site, seen.role) for seen in inventory])
 
 
 def why_not(seen: InventoryHost, release: ReleaseFacts) -> str | None:
@@ -194,6 +219,11 @@ def draw_map(policy: Policy, product: str, inventory: Sequence[InventoryHost], *
     raise ConflictError(f"no ring map could be drawn in {SALTS} attempts; start again", slug="ring-map")
 
 
+def ring_sizes(policy: Policy, fleet: int) -> list[tuple[str, int]]:
+    """Return the hosts of held-out and of every ring that has any, of a fleet where nobody is picked by a tag."""
+    return _sizes(policy, fleet, fleet, Counter())
+
+
 def _sizes(policy: Policy, fleet: int, free: int, tagged: Counter[str]) -> list[tuple[str, int]]:
     """Return the hosts that each ring takes by point, held-out first; rings without any host are left out."""
     held_out = min(free, held_out_count(policy.hold_out, fleet))
@@ -225,11 +255,13 @@ def _round(hosts: float) -> int:
     return int(hosts + 0.5)
 
 
-def _counts(policy: Policy, members: dict[str, str], eligible: Sequence[InventoryHost]) -> tuple[RingCount, ...]:
-    """Count each ring of the policy."""
+def _counts(
+    policy: Policy, members: Mapping[str, str], turn: Mapping[str, str], eligible: Sequence[InventoryHost]
+) -> tuple[RingCount, ...]:
+    """Count each ring of the policy: its hosts, and those that adopt with it."""
     hosts = Counter(members.values())
-    adopting = Counter(members[seen.host] for seen in eligible)
-    heard = Counter(members[seen.host] for seen in eligible if seen.heard)
+    adopting = Counter(turn[seen.host] for seen in eligible)
+    heard = Counter(turn[seen.host] for seen in eligible if seen.heard)
     return tuple(RingCount(ring.name, hosts[ring.name], adopting[ring.name], heard[ring.name]) for ring in policy.rings)
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterable, Iterator, Mapping
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 from prometheus_client.registry import Collector
 
+from rollout.judge.harm import OF_STRATUM
 from rollout.ports.rollout import RolloutRecord, Tally
 from rollout.ports.store import Store, Transaction
 
@@ -51,7 +52,8 @@ def _metrics(tx: Transaction) -> list[Metric]:
         clock.add_metric([record.id], judged.clock)
         evidence.add_metric([record.id, "all"], judged.document["e"]["halt"])
         for guard, value in judged.document["e"]["guards"].items():
-            evidence.add_metric([record.id, guard], value)
+            if not guard.startswith(OF_STRATUM):  # as many series as models, and others each time
+                evidence.add_metric([record.id, guard], value)
         if judged.document["data_age"] is not None:
             age.add_metric([record.id], judged.document["data_age"])
     return [state, rings, window, evidence, verdict, age, clock, counts, judged_often, frozen, _expiry(tx)]

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+SEVEN_DAYS = 7 * 86_400.0  # crashes that far before the rollout take a host out of both arms (JUDGE section 2)
 HELD_OUT = -1
 NOBODY = -2  # no member
 NEVER = -np.inf
@@ -22,13 +23,17 @@ Mask = NDArray[np.bool_]
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A host's place: `ring` is a position in the policy's order or HELD_OUT, `stratum` an index of the header's."""
+    """A host's place: `ring` is a position in the policy's order or HELD_OUT, `stratum` an index of the header's.
+
+    `turn`: position of the ring with which it adopts, its own or a later one.
+    """
 
     host: int
     ring: int
     stratum: int
     directed: bool
     active: bool
+    turn: int
 
 
 class Fleet:
@@ -38,6 +43,7 @@ class Fleet:
         self.strata = strata
         self._interval = interval
         self.ring = np.full(0, NOBODY, np.int16)
+        self.turn = np.full(0, NOBODY, np.int16)
         self.stratum = np.zeros(0, np.int16)
         self.directed = np.zeros(0, bool)
         self.active = np.zeros(0, bool)
@@ -53,6 +59,7 @@ class Fleet:
         self.dark = np.zeros(0, bool)  # is dark now
         self.seen = np.full(0, NEVER)
         self.heard_elapsed = np.full(0, NEVER)
+        self.booted = np.full(0, NEVER)  # where it is not known: long ago
         self.interval = np.full(0, interval)  # the beat interval last answered to it, seconds
 
     def grow(self, highest: int) -> None:
@@ -60,7 +67,8 @@ class Fleet:
         if highest < self.ring.size:
             return
         size = max(highest + 1, 2 * self.ring.size, 1024)
-        fills = {"ring": NOBODY, "seen": NEVER, "heard_elapsed": NEVER, "interval": self._interval}
+        fills: dict[str, float] = dict.fromkeys(("seen", "heard_elapsed", "booted"), NEVER)
+        fills |= {"ring": NOBODY, "turn": NOBODY, "interval": self._interval}
         for name, old in list(vars(self).items()):
             if isinstance(old, np.ndarray):
                 new = np.full(size, fills.get(name, 0), old.dtype)
@@ -72,6 +80,7 @@ class Fleet:
         for one in places:
             self.grow(one.host)
             self.ring[one.host] = one.ring
+            self.turn[one.host] = one.turn
             self.stratum[one.host] = one.stratum
             self.directed[one.host] = one.directed
             if one.active:
@@ -142,10 +151,21 @@ class Fleet:
         )
 
     def silent(self, clock: float, dark_after: float) -> NDArray[np.int64]:
-        """Hosts whose deadline has passed unannounced and that are not marked dark yet, by key."""
+        """Hosts whose deadline has passed unannounced and that are not marked dark yet, by the hash of their keys.
+
+        Hosts of one arm have often enrolled together; by key they would fail together as well.
+        """
         deadline = np.maximum(dark_after, 3 * self.interval)
-        late = self.members & ~self.absent & ~self.dark & (clock - self.seen > deadline)
-        return np.flatnonzero(late)
+        late = np.flatnonzero(self.members & ~self.absent & ~self.dark & (clock - self.seen > deadline))
+        return late[np.argsort(_hash(late), kind="stable")]
+
+
+def _hash(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
+    """Mix host keys (the finalizer of SplitMix64), so that their order says nothing of them."""
+    mixed = keys.astype(np.uint64)
+    for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
+        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
+    return mixed ^ (mixed >> np.uint64(31))
 
 
 def _share(part: Mask, whole: Mask, empty: float) -> float:

@@ -12,9 +12,10 @@ import numpy as np
 
 from rollout.event import Event, EventKind
 from rollout.evidence.course import Course, passed
-from rollout.evidence.fleet import HELD_OUT, Fleet, Place
+from rollout.evidence.fleet import HELD_OUT, NEVER, Fleet, Place
 from rollout.evidence.risk import Risk
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
+from rollout.plan import OTHER
 
 HELD_OUT_NAME = "held-out"
 
@@ -36,14 +37,15 @@ class EvidenceFold:
         self.rollout = rollout
         self.product = product
         self.rings = tuple(rings)
-        self.strata = tuple(strata)
-        self.fleet = Fleet(len(strata), interval)
+        self.strata = tuple(strata) if OTHER in strata else (*strata, OTHER)  # those born later are `other`
+        self.fleet = Fleet(len(self.strata), interval)
         self.courses: dict[str, Course] = {}
         self.reboots = 0
         self.next_seq = 1  # the header is row 0
         self.exposed_rows = 0  # rows of exposed hosts so far: what the evidence revision counts
         self._clock = 0.0
-        self._risk = Risk(self.fleet)
+        self._index = {name: index for index, name in enumerate(self.strata)}
+        self._risk = Risk(self.fleet, 0.0)
         self._course_of: dict[int, str] = {}
         self._unsettled: dict[str, Course] = {}
 
@@ -51,15 +53,17 @@ class EvidenceFold:
         """A ring's name by its position."""
         return HELD_OUT_NAME if position == HELD_OUT else self.rings[position]
 
-    def place(self, host: int, ring: str, stratum: str, *, directed: bool, active: bool) -> Place:
-        """A member's place; a stratum born later judges as `other`, or as the first where there is no `other`."""
-        names = self.strata
-        index = names.index(stratum) if stratum in names else (names.index("other") if "other" in names else 0)
-        return Place(host, HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring), index, directed, active)
+    def place(
+        self, host: int, ring: str, stratum: str, *, directed: bool, active: bool, turn: str | None = None
+    ) -> Place:
+        """A member's place; a stratum born later judges as `other`. `turn`: the ring with which it adopts."""
+        index = self._index.get(stratum, self._index[OTHER])
+        position = HELD_OUT if ring == HELD_OUT_NAME else self.rings.index(ring)
+        return Place(host, position, index, directed, active, position if turn is None else self.rings.index(turn))
 
     def take(self, events: Iterable[Event], at: float, clock: float) -> list[Row]:
         """Fold events; the rows they make. `at`: seconds since the rollout began, `clock`: its own clock."""
-        self._clock, self._risk = clock, Risk(self.fleet)
+        self._clock, self._risk = clock, Risk(self.fleet, clock)
         rows: list[Row] = []
         for event in events:
             if event.rollout is None or event.rollout == self.rollout:
@@ -119,8 +123,16 @@ class EvidenceFold:
                 self.fleet.absent[event.host] = False  # which no sleep puts off: nobody will say that it woke
             case EventKind.REBOOTED:
                 self.reboots += int(self.fleet.granted[event.host])
+                self._boot(event)
+            case EventKind.JOINED:
+                self._boot(event)
             case _:
-                pass  # JOINED and RAN speak to others
+                pass  # RAN speaks to others
+
+    def _boot(self, event: Event) -> None:
+        """Note when the host's present boot began; one that only asked has not said."""
+        uptime = event.detail.get("uptime")
+        self.fleet.booted[event.host] = NEVER if uptime is None else self._clock - uptime
 
     def _seq(self) -> int:
         self.next_seq += 1
@@ -171,6 +183,9 @@ class EvidenceFold:
         fleet, host = self.fleet, event.host
         if fleet.ring[host] < HELD_OUT:
             return []
+        if self.rollout in event.detail.get("earlier", ()) and not (fleet.granted[host] and not self._is_before(event)):
+            fleet.excluded[host], fleet.dark[host] = True, False  # a late report: it crashed before the rollout
+            return []
         counts = not fleet.excluded[host]
         crash = event.kind is EventKind.CRASHED
         own = crash and self.product in event.detail.get("own", ())
@@ -189,8 +204,9 @@ class EvidenceFold:
 
     def _failure(self, guard: str, event: Event, at: float) -> Row:
         fleet, host = self.fleet, event.host
-        exposed, control, confirmed = self._risk.counts(guard, host)
-        arm = "exposed" if fleet.granted[host] and not self._is_before(event) else "control"
+        exposed = bool(fleet.granted[host]) and not self._is_before(event)
+        uptime = event.detail.get("uptime")  # of a crash: when it is told the host has restarted
+        risk = self._risk.counts(guard, host, exposed=exposed, uptime=uptime)
         self.exposed_rows += int(fleet.granted[host])
         return FailureRow(
             rollout=self.rollout,
@@ -199,10 +215,12 @@ class EvidenceFold:
             ring=self.ring_name(int(fleet.ring[host])),
             guard=guard,  # type: ignore[arg-type]  # the keys of `first` are the guards
             stratum=self.strata[int(fleet.stratum[host])],
-            arm=arm,  # type: ignore[arg-type]  # one of two literals
-            exposed_at_risk=exposed,
-            control_at_risk=control,
-            exposed_confirmed=confirmed,
+            arm="exposed" if exposed else "control",
+            exposed_at_risk=risk.exposed,
+            control_at_risk=risk.control,
+            exposed_confirmed=risk.confirmed,
+            band=risk.band,
+            control_in_stratum=risk.control_in_stratum,
         )
 
     def _is_before(self, event: Event) -> bool:

@@ -1,31 +1,57 @@
-"""Hosts at risk by guard and stratum: counted over the fleet once, then kept while single hosts change.
+"""Hosts at risk by guard, stratum and band: counted over the fleet once, then kept while single hosts change.
 
 Counting a fleet anew for each of its failures costs their product: when a site falls silent, that is minutes.
 """
 
+from typing import NamedTuple, get_args
+
 import numpy as np
 from numpy.typing import NDArray
 
+from rollout.evidence.band import BANDS, band_of, bands_of
 from rollout.evidence.fleet import Fleet
+from rollout.evidence.matching import is_match
+from rollout.evidence.rows import Guard
+
+EXPOSED, CONTROL, CONFIRMED = range(3)
+
+
+class AtRisk(NamedTuple):
+    """Hosts at risk of one guard in one stratum and band; `control_in_stratum` where the band is no match."""
+
+    band: str
+    exposed: int
+    control: int
+    confirmed: int
+    control_in_stratum: int | None
 
 
 class Risk:
-    """Counts for as long as hosts change one at a time, each between its `leave` and its `enter`."""
+    """Counts at one moment of the rollout clock, for as long as hosts change one at a time.
 
-    def __init__(self, fleet: Fleet) -> None:
+    Each changes between its `leave` and its `enter`.
+    """
+
+    def __init__(self, fleet: Fleet, clock: float) -> None:
         self._fleet = fleet
-        self._counts: dict[str, NDArray[np.int64]] = {}  # by guard: exposed, control, exposed confirmed of each stratum
+        self._clock = clock
+        self._counts: dict[str, NDArray[np.int64]] = {}  # by guard: (exposed, control, confirmed; stratum; band)
 
-    def counts(self, guard: str, host: int) -> tuple[int, int, int]:
-        """(exposed, control, exposed and confirmed) at risk in the stratum of `host`, which left, just before it fails.
+    def counts(self, guard: str, host: int, *, exposed: bool, uptime: float | None = None) -> AtRisk:
+        """Return who is at risk with `host`, which left, just before it fails after `uptime` (None: what is known).
 
-        The failing host itself is counted although it may have been dark or asleep until this report.
+        The failing host itself is counted, in its arm, although it may have been dark or asleep until this report.
         """
-        if guard not in self._counts:
-            self._counts[guard] = self._count(guard, host)
-        exposed, control, confirmed = self._counts[guard][:, self._fleet.stratum[host]].tolist()
-        mine = bool(self._fleet.granted[host])
-        return exposed + mine, control + (not mine), confirmed + (mine and bool(self._fleet.confirmed[host]))
+        if not self._counts:
+            self._counts = self._count(but=host)
+        fleet = self._fleet
+        band = self._band(host) if uptime is None else band_of(uptime)
+        mine = np.array([exposed, not exposed, exposed and fleet.confirmed[host]], np.int64)
+        stratum = self._counts[guard][:, fleet.stratum[host]]
+        exposed_here, control_here, confirmed = (stratum[:, band] + mine).tolist()
+        exposed_in_all, control_in_all, _ = (stratum.sum(axis=1) + mine).tolist()
+        match = is_match(exposed_here, control_here, exposed_in_all, control_in_all)
+        return AtRisk(BANDS[band], exposed_here, control_here, confirmed, None if match else control_in_all)
 
     def leave(self, host: int) -> None:
         """Something happens to this host: it counts no more."""
@@ -39,14 +65,23 @@ class Risk:
         fleet = self._fleet
         for guard, counts in self._counts.items():
             if fleet.at_risk(guard, slice(host, host + 1))[0]:
-                arm = 0 if fleet.granted[host] else 1
-                counts[arm, fleet.stratum[host]] += by
-                counts[2, fleet.stratum[host]] += by * (arm == 0 and bool(fleet.confirmed[host]))
+                arm, stratum, band = EXPOSED if fleet.granted[host] else CONTROL, fleet.stratum[host], self._band(host)
+                counts[arm, stratum, band] += by
+                counts[CONFIRMED, stratum, band] += by * (arm == EXPOSED and bool(fleet.confirmed[host]))
 
-    def _count(self, guard: str, but: int) -> NDArray[np.int64]:
-        fleet = self._fleet
-        risk = fleet.at_risk(guard)
-        risk[but] = False
-        exposed = risk & fleet.granted
-        arms = (exposed, risk & ~fleet.granted, exposed & fleet.confirmed)
-        return np.stack([np.bincount(fleet.stratum[arm], minlength=max(1, fleet.strata)) for arm in arms])
+    def _band(self, host: int) -> int:
+        return band_of(self._clock - float(self._fleet.booted[host]))
+
+    def _count(self, but: int) -> dict[str, NDArray[np.int64]]:
+        """Count the fleet for every guard at once: what is asked of all of them is read once."""
+        fleet, size = self._fleet, max(1, self._fleet.strata) * len(BANDS)
+        place = fleet.stratum * np.int64(len(BANDS)) + bands_of(self._clock - fleet.booted)
+        place += size * (fleet.granted + (fleet.granted & fleet.confirmed).astype(np.int64))  # control, open, confirmed
+        found = {}
+        for guard in get_args(Guard):
+            risk = fleet.at_risk(guard)
+            risk[but] = False
+            counted = np.bincount(place[risk], minlength=3 * size).reshape(3, -1, len(BANDS))
+            control, unconfirmed, confirmed = counted
+            found[guard] = np.stack([unconfirmed + confirmed, control, confirmed])
+        return found

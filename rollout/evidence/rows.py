@@ -6,7 +6,7 @@ Rows are frozen msgspec structs: slots like a dataclass's, but decoded and check
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
 order, empty rings 0), and a guard row's `control_in_stratum` (control hosts at risk in the whole stratum, given
-where `band` is: the judge falls back on it where the band itself has fewer control than exposed hosts).
+where the row's `band` is no match: the judge then falls back on it).
 """
 
 from collections.abc import Iterable
@@ -23,8 +23,10 @@ Adoption: TypeAlias = Literal["granted", "confirmed", "failed", "overdue", "reso
 Act: TypeAlias = Literal["pause", "resume", "approve", "reject", "halt", "freeze", "unfreeze"]
 Blindness: TypeAlias = Literal["coverage", "stale", "gateway", "store"]
 Name: TypeAlias = Annotated[str, Meta(min_length=1, max_length=512)]
-Count: TypeAlias = Annotated[int, Meta(ge=0)]
-Seconds: TypeAlias = Annotated[float, Meta(ge=0)]
+Count: TypeAlias = Annotated[int, Meta(ge=0, le=2**63 - 1)]
+Run: TypeAlias = Annotated[int, Meta(ge=1, le=10_000_000)]
+Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
+HostHours: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
 BasisPoints: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
 
 
@@ -77,7 +79,7 @@ class AdoptionRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True)
     stratum: Name
     adoption: Adoption
     order: Count
-    count: Annotated[int, Meta(ge=1)] = 1
+    count: Run = 1
 
 
 class TickRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,8 +101,8 @@ class TickRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     overdue: Count = 0
     dark: Count = 0
     outstanding: Count = 0
-    host_hours: Seconds = 0.0
-    control_host_hours: Seconds = 0.0
+    host_hours: HostHours = 0.0
+    control_host_hours: HostHours = 0.0
     reboots: Count = 0
     admitted: bool = False
     blind: Blindness | None = None

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 from operator import attrgetter
-from typing import TypeAlias
+from typing import Final, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,6 +13,7 @@ from rollout.judge.eprocess import Bools, Draws, Floats, draws
 from rollout.judge.guards import BAND_NULL_RATIO, GUARDS
 
 Integers: TypeAlias = NDArray[np.int64]
+NUMBER: Final = {guard: number for number, guard in enumerate(GUARDS)}
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +33,10 @@ class Columns:
 
     def of(self, guard: int) -> "Columns":
         """Return the rows of one guard."""
-        chosen = self.guard == guard
+        return self.where(self.guard == guard)
+
+    def where(self, chosen: Bools) -> "Columns":
+        """Return the chosen rows."""
         return Columns(
             self.guard[chosen],
             self.exposed[chosen],
@@ -69,15 +73,16 @@ def columns(rows: Sequence[FailureRow]) -> Columns:
         return np.fromiter(map(attrgetter(name), rows), np.float64, size)
 
     control, exposed_at_risk = column("control_at_risk"), column("exposed_at_risk")
-    widened = np.zeros(size, np.bool_)
     whole = list(map(attrgetter("control_in_stratum"), rows))
     if whole.count(None) < size:
-        for number, (row, others) in enumerate(zip(rows, whole, strict=True)):
-            if row.band is not None and others is not None and row.control_at_risk < row.exposed_at_risk:
-                widened[number] = True
-                control[number] = others
+        in_stratum = np.array(whole, np.float64)  # None is NaN
+        banded = np.fromiter((row.band is not None for row in rows), np.bool_, size)
+        widened = banded & ~np.isnan(in_stratum) & (control < exposed_at_risk)
+        control = np.where(widened, in_stratum, control)
+    else:
+        widened = np.zeros(size, np.bool_)
     return Columns(
-        np.fromiter(map(GUARDS.index, map(attrgetter("guard"), rows)), np.int64, size),
+        np.fromiter(map(NUMBER.__getitem__, map(attrgetter("guard"), rows)), np.int64, size),
         np.fromiter(map("exposed".__eq__, map(attrgetter("arm"), rows)), np.bool_, size),
         exposed_at_risk,
         column("exposed_confirmed"),

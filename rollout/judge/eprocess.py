@@ -56,27 +56,40 @@ class EProcess:
 
     def advance(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M (..., grid) after all rows, without the path."""
-        steps = self._losses(rows) + rows.exposed[..., None] * np.log(self.ratio)
-        after: Floats = np.add.reduce(np.concatenate([log_m[..., None, :], steps], axis=-2), axis=-2)
+        after: Floats = np.add.reduce(self.steps(log_m, rows), axis=-2)
         return after
 
     def path(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M before the rows and after each: (..., rows + 1, grid)."""
-        steps = self._losses(rows) + rows.exposed[..., None] * np.log(self.ratio)
-        return np.cumsum(np.concatenate([log_m[..., None, :], steps], axis=-2), axis=-2)
+        return np.cumsum(self.steps(log_m, rows), axis=-2)
 
     def if_exposed(self, path: Floats, rows: Draws) -> Floats:
         """Return ln E (..., rows) had each row, after those before it on the path, been an exposed host's."""
         return log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
 
+    def steps(self, log_m: Floats, rows: Draws) -> Floats:
+        """Return log M before the rows, and what each adds: (..., rows + 1, grid)."""
+        losses = self._losses(rows)
+        *batch, size, grid = losses.shape
+        steps = np.empty((*batch, size + 1, grid))
+        steps[..., 0, :] = log_m
+        gains = np.multiply(rows.exposed[..., None], np.log(self.ratio), out=steps[..., 1:, :])
+        gains += losses
+        return steps
+
     def _losses(self, rows: Draws) -> Floats:
         """Return -ln(1 + (r - 1) q), what any failure costs each alternative: (..., rows, grid)."""
-        losses: Floats = -np.log(1.0 + rows.share[..., None] * (self.ratio - 1.0))
+        losses: Floats = rows.share[..., None] * (self.ratio - 1.0)
+        losses += 1.0  # in place: these arrays are what a fold's time goes into
+        np.log(losses, out=losses)
+        np.negative(losses, out=losses)
         return losses
 
 
 def log_mean(log_m: Floats) -> Floats:
     """Return ln E (...), the mean over the grid of exp(log M), of states (..., grid)."""
     peak = log_m.max(axis=-1, keepdims=True)
-    mean: Floats = np.log(np.exp(log_m - peak).sum(axis=-1) / log_m.shape[-1]) + peak[..., 0]
+    relative = log_m - peak
+    np.exp(relative, out=relative)
+    mean: Floats = np.log(relative.sum(axis=-1) / log_m.shape[-1]) + peak[..., 0]
     return mean

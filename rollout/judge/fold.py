@@ -6,7 +6,7 @@ one kind wait for the other, so a batch is cut there.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
 from operator import attrgetter
 from typing import Final, cast
@@ -14,13 +14,13 @@ from typing import Final, cast
 import numpy as np
 
 from policies.document import Policy
-from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Header, Row, TickRow
+from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
 from rollout.judge.columns import Columns, columns
 from rollout.judge.guards import GUARDS
 from rollout.judge.harm import Harm
 from rollout.judge.interval import IntervalState
 from rollout.judge.promote import Gate, Standing, gates
-from rollout.judge.promotion import SafetyState, bound
+from rollout.judge.promotion import SAFETY_GUARDS, SafetyState, bound
 from rollout.judge.verdict import Judgement, Reason, verdict
 from rollout.judge.window import Alarm, Pacer
 
@@ -44,7 +44,7 @@ class Fold:
         self._picked = {ring.name for ring in policy.rings if ring.select is not None}
         self._picked_from: int | None = None
         self._seq, self._at = header.seq, header.at
-        self._harm = Harm(policy.judge)
+        self._harm = Harm(policy.judge, header.strata)
         self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
         self._interval = IntervalState.start()
         self._pacer = Pacer(policy, header.strata)
@@ -63,12 +63,29 @@ class Fold:
         """Return E-bar now."""
         return self._harm.e
 
+    @property
+    def window(self) -> int:
+        """Return how many adoptions may be outstanding now."""
+        return self._pacer.window
+
+    @property
+    def windows(self) -> dict[str, int]:
+        """Return the same by stratum."""
+        return self._pacer.windows
+
+    @property
+    def safety(self) -> Mapping[Guard, float]:
+        """Return P of both promoting processes against the current ring's margin; empty where it has none."""
+        margin = self._rings[self._tick.ring].promote.margin if self._tick is not None else None
+        return {} if margin is None else self._safety.evidence(margin)
+
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
         self._check_sequence(rows)
         for batch in _until_resume(rows):
-            others = [row for row in batch if type(row) is not FailureRow]
-            failures = [row for row in batch if type(row) is FailureRow] if others else cast("list[FailureRow]", batch)
+            mixed = set(map(type, batch)) != {FailureRow}
+            others = [row for row in batch if type(row) is not FailureRow] if mixed else []
+            failures = [row for row in batch if type(row) is FailureRow] if mixed else cast("list[FailureRow]", batch)
             self._find_hand_picked(batch)
             silent, paused = self._take_failures(failures)
             alarmed = self._take_others(others, silent)
@@ -89,7 +106,7 @@ class Fold:
         whole, tick = self._pacer.whole, self._tick
         return Judgement(
             verdict=word,
-            sentence=sentence,
+            said=sentence,
             e=self.e,
             guards=self._harm.guards,
             halt=self.halt,
@@ -112,6 +129,8 @@ class Fold:
             clock=tick.clock if tick else 0.0,
             at=self._at,
             seq=self._seq,
+            loudest=self._harm.loudest(),
+            seen=self._harm.seen,
         )
 
     def gates(self) -> list[Gate]:
@@ -128,6 +147,7 @@ class Fold:
             admitted=self._admitted.get(ring.name),
             stopped=stop.sentence if stop else None,
             safety={} if margin is None else self._safety.evidence(margin),
+            ordinary={guard: self._harm.seen.arms(guard).control for guard in SAFETY_GUARDS},
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),
@@ -172,8 +192,9 @@ class Fold:
         """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
         silent: list[int] = []
         pause: Reason | None = None
-        for start in range(0, len(rows), CHUNK):
-            part = rows[start : start + CHUNK]
+        step = self._harm.rows_at_once(CHUNK)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
             of = columns(part)
             seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
             picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))
@@ -254,7 +275,8 @@ def _all_hold(promotion: Sequence[Gate]) -> bool:
 
 def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
     """Yield the rows in batches that end after each resume."""
-    cuts = [number + 1 for number, row in enumerate(rows) if type(row) is ActRow and _resumes(row)]
+    acts = ActRow in set(map(type, rows))
+    cuts = [number + 1 for number, row in enumerate(rows) if _resumes(row)] if acts else []
     for start, end in pairwise([0, *cuts, len(rows)]):
         if end > start:
             yield rows[start:end]

@@ -4,8 +4,7 @@ E-bar = sum of w_j E_j is an e-process under any dependence between the guards. 
 2410.16076) spends what an E-process that jumps past its target L_j = halt_at / w_j would waste: where an exposed
 failure would reach L_j the value becomes exactly L_j, and a control failure then keeps (E - q0 L_j) / (1 - q0).
 
-The strata's guards stay at E = 1: their share of the weight counts, and their evidence reaches E-bar through the
-four guards below.
+Beside the four guards below each stratum has one (`judge.strata`); they share `strata_weight` evenly.
 """
 
 import math
@@ -13,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final, NamedTuple, get_args
 
 import numpy as np
+from numpy.typing import ArrayLike
 
 from rollout.evidence.rows import Guard
 from rollout.judge.eprocess import HARM_RATIOS, Draws, EProcess, Floats, log_mean
@@ -106,7 +106,7 @@ def _walk(log_e: float, steps: _Steps, log_cap: float) -> list[float]:
 
 @dataclass(frozen=True, slots=True)
 class Bar:
-    """E-bar of the guards: `weight` by guard (the strata's share apart), halting at `halt_at`."""
+    """E-bar of the guards: `weight` by guard, `strata_weight` of all strata together, halting at `halt_at`."""
 
     weight: dict[Guard, float]
     strata_weight: float
@@ -115,12 +115,18 @@ class Bar:
 
     def cap(self, guard: Guard) -> float:
         """Return L_j, the value at which this guard alone halts; infinity where it is not boosted."""
-        weight = self.weight[guard]
+        return self._cap(self.weight[guard])
+
+    def stratum_cap(self, strata: int) -> float:
+        """Return the value at which the guard of one among so many strata alone halts."""
+        return self._cap(self.strata_weight / max(1, strata))
+
+    def _cap(self, weight: float) -> float:
         return self.halt_at / weight if self.boost and weight > 0 else math.inf
 
-    def mean(self, log_e: dict[Guard, Floats]) -> Floats:
-        """Return E-bar of the guards' ln E, all of one shape."""
-        total = np.full(np.shape(log_e[GUARDS[0]]), self.strata_weight)
+    def mean(self, log_e: dict[Guard, Floats], strata: ArrayLike = 1.0) -> Floats:
+        """Return E-bar of the guards' ln E, all of one shape, and of the strata's mean E."""
+        total = np.full(np.shape(log_e[GUARDS[0]]), self.strata_weight) * np.asarray(strata, np.float64)
         for guard in GUARDS:
             total = total + self.weight[guard] * np.exp(np.minimum(log_e[guard], 700.0))
         return total

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Final
 
 import numpy as np
 
@@ -10,7 +11,12 @@ from rollout.evidence.rows import FailureRow, Guard
 from rollout.judge.columns import Columns, Integers
 from rollout.judge.eprocess import Floats
 from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar, GuardState, fold
+from rollout.judge.seen import Loud, Seen
+from rollout.judge.strata import Strata, mean_of
 from rollout.judge.verdict import Reason
+
+OF_STRATUM: Final = "stratum:"
+"""Before a stratum's name, the name of its guard."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,32 +27,40 @@ class Crossings:
     halt: Reason | None
 
 
-class Harm:
-    """E-processes of the guards of one rollout; `e` is E-bar now."""
+@dataclass(frozen=True, slots=True)
+class _Paths:
+    """After each row of a chunk: E-bar and the four guards' ln E (rows,), the strata's E (strata, rows)."""
 
-    def __init__(self, judge: Judge) -> None:
+    e: Floats
+    log_e: dict[Guard, Floats]
+    strata: Floats
+
+
+class Harm:
+    """E-processes of the guards of one rollout, those of the header's strata among them; `e` is E-bar now."""
+
+    def __init__(self, judge: Judge, strata: Sequence[str] = ()) -> None:
         weights = judge.weights
-        self._bar = Bar(
-            {
-                "crash": weights.crash,
-                "crash_or_dark": weights.crash_or_dark,
-                "dark": weights.dark,
-                "own": weights.own,
-            },
-            weights.strata,
-            judge.halt_at,
-            judge.boost,
-        )
+        four: dict[Guard, float] = {"crash": weights.crash, "crash_or_dark": weights.crash_or_dark}
+        four |= {"dark": weights.dark, "own": weights.own}
+        self._bar = Bar(four, weights.strata, judge.halt_at, judge.boost)
         self._states: dict[Guard, GuardState] = {guard: GuardState.start() for guard in GUARDS}
+        self._strata = Strata(strata, self._bar)
+        self.seen = Seen.start(len(strata))
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
         self.e = float(self._bar.mean({guard: state.log_e for guard, state in self._states.items()}))
 
     @property
-    def guards(self) -> dict[Guard, float]:
-        """Return the boosted E of each guard."""
-        return {guard: float(np.exp(min(float(state.log_e), 700.0))) for guard, state in self._states.items()}
+    def guards(self) -> dict[str, float]:
+        """Return the boosted E of each guard, those of strata under `stratum:` and their name."""
+        found: dict[str, float] = {guard: _value(state.log_e) for guard, state in self._states.items()}
+        return found | {OF_STRATUM + name: e for name, e in self._strata.e.items()}
+
+    def rows_at_once(self, most: int) -> int:
+        """Return how many rows to take at once, at most `most`."""
+        return self._strata.rows_at_once(most)
 
     def resume(self) -> None:
         """Ask twice the present evidence before the next pause; the halt is unchanged."""
@@ -64,28 +78,58 @@ class Harm:
                 self._states[guard], later = fold(state, of.of(index).harm(null[own]), self._bar.cap(guard))
                 path = np.concatenate([path, later])
             log_e[guard] = path[np.cumsum(own)]
-        e = self._bar.mean(log_e)
-        self.e = float(e[-1])
-        return Crossings(
-            self._crossed(rows, e, log_e, self.pause_at, "pauses"),
-            self._crossed(rows, e, log_e, self._halt_at, "halts"),
+        place = self._strata.places(rows)
+        strata = self._strata.take(place, of, null)
+        paths = _Paths(self._bar.mean(log_e, mean_of(strata)), log_e, strata)
+        self.e = float(paths.e[-1])
+        found = Crossings(
+            self._crossed(rows, (of, place), paths, self.pause_at, "pauses"),
+            self._crossed(rows, (of, place), paths, self._halt_at, "halts"),
         )
+        self.seen = self.seen.with_rows(of, place)
+        return found
+
+    def loudest(self) -> Loud:
+        """Return the guard that weighs most in E-bar now."""
+        log_e = {guard: state.log_e[None] for guard, state in self._states.items()}
+        return self._loudest(_Paths(np.array([self.e]), log_e, self._strata.path(1)), 0, self.seen)
 
     def _crossed(
-        self, rows: Sequence[FailureRow], e: Floats, log_e: dict[Guard, Floats], threshold: float, does: str
+        self,
+        rows: Sequence[FailureRow],
+        placed: tuple[Columns, Integers],
+        paths: _Paths,
+        threshold: float,
+        does: str,
     ) -> Reason | None:
         """Return the reason of the first row at which E-bar reached the threshold."""
-        over = e >= threshold * (1.0 - SLACK)
+        over = paths.e >= threshold * (1.0 - SLACK)
         if not over.any():
             return None
         first = int(over.argmax())
-        row = rows[first]
-        values = {name: float(np.exp(min(log_e[name][first], 700.0))) for name in GUARDS}
-        guard = max(GUARDS, key=lambda name: self._bar.weight[name] * values[name])
+        row, (of, place) = rows[first], placed
+        until = np.arange(place.size) <= first
+        loud = self._loudest(paths, first, self.seen.with_rows(of.where(until), place[until]))
         return Reason(
             "e-value",
-            f"evidence of harm reached {float(e[first]):.4g} ({threshold:g} {does}) at {row.at:g} s, "
-            f"most of it from {guard} ({values[guard]:.4g})",
+            f"evidence of harm reached {float(paths.e[first]):.4g} ({threshold:g} {does}) at {row.at:g} s, "
+            f"most of it from {loud.sentence()}",
             row.at,
             row.seq,
         )
+
+    def _loudest(self, paths: _Paths, at: int, seen: Seen) -> Loud:
+        """Return the guard that weighs most in E-bar after a row."""
+        shares = {name: (self._bar.weight[name], _value(paths.log_e[name][at])) for name in GUARDS}
+        found = max(shares, key=lambda name: shares[name][0] * shares[name][1])
+        weight, value = shares[found]
+        if self._strata.names:
+            number = int(paths.strata[:, at].argmax())
+            alone = float(paths.strata[number, at])
+            if alone * self._bar.strata_weight / len(self._strata.names) > weight * value:
+                return Loud("crash_or_dark", self._strata.names[number], alone, seen.arms("crash_or_dark", number))
+        return Loud(found, None, value, seen.arms(found))
+
+
+def _value(log_e: Floats | np.float64) -> float:
+    return float(np.exp(min(float(log_e), 700.0)))

@@ -6,7 +6,9 @@ against any null is exp(S(alternative) - S(null)). One grid of S therefore tests
 stays rejected (running intersection).
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Final
 
 import numpy as np
@@ -44,11 +46,11 @@ class IntervalState:
     def fold(self, rows: Draws) -> "IntervalState":
         """Return the state after rows (rows,); looks are taken at fixed row numbers, whatever the chunks."""
         size = rows.exposed.shape[-1]
-        path = RATIOS.path(self.log_m, rows)
         number = self.rows + np.arange(1, size + 1)
-        looks = (number <= EVERY_ROW_UP_TO) | (number % THEN_EVERY == 0)
-        low, high = _limits(path[1:][looks])
-        return IntervalState(path[-1], self.rows + size, max(self.low, low), min(self.high, high))
+        looks = np.flatnonzero((number <= EVERY_ROW_UP_TO) | (number % THEN_EVERY == 0)) + 1
+        log_m, seen = _sums(RATIOS.steps(self.log_m, rows), looks.tolist())
+        low, high = _limits(seen)
+        return IntervalState(log_m, self.rows + size, max(self.low, low), min(self.high, high))
 
     def limits(self) -> tuple[float, float | None]:
         """Return the limits now; where looks contradict each other (1 run in 20) they change places: low <= high.
@@ -58,6 +60,18 @@ class IntervalState:
         low, high = _limits(self.log_m[None, :])
         low, high = max(self.low, low), min(self.high, high)
         return min(low, high), None if high == float("inf") else max(low, high)
+
+
+def _sums(steps: Floats, looks: Sequence[int]) -> tuple[Floats, Floats]:
+    """Return the sum of all steps (rows + 1, grid), and the sums up to each look (looks, grid).
+
+    Added one after another, as a cumulative sum would, but without keeping what nobody looks at.
+    """
+    seen = np.empty((len(looks), steps.shape[-1]))
+    for number, (before, look) in enumerate(pairwise([0, *looks])):
+        steps[look] = seen[number] = np.add.reduce(steps[before : look + 1], axis=0)
+    last = looks[-1] if looks else 0
+    return np.add.reduce(steps[last:], axis=0), seen
 
 
 def _limits(log_m: Floats) -> tuple[float, float]:

@@ -132,21 +132,23 @@ class FirstFive:
     An overdue adoption takes its place when it becomes overdue, and is bad until it confirms.
     """
 
-    __slots__ = ("_bad", "_orders", "fired", "in_force")
+    __slots__ = ("_bad", "_highest", "_orders", "fired", "in_force")
 
     def __init__(self) -> None:
         self._orders: list[int] = []
+        self._highest = -1
         self._bad: set[int] = set()
         self.fired = False
         self.in_force = False
 
     def note(self, first: int, count: int, *, bad: bool) -> bool:
         """Note a run of grant orders that confirmed (or not); return True where the rule fires now."""
-        if self.fired or (len(self._orders) == 5 and not self._touches(first, count)):
+        if self.fired or (len(self._orders) == 5 and (first > self._highest or not self._touches(first, count))):
             return False
         for order in range(first, first + min(count, 10)):
             if len(self._orders) < 5 and order not in self._orders:
                 self._orders.append(order)
+                self._highest = max(self._highest, order)
         own = {order for order in self._orders if first <= order < first + count}
         self._bad = self._bad | own if bad else self._bad - own
         self.fired = self.in_force = len(self._bad) >= 3

@@ -4,12 +4,14 @@ Gates are asked at the ticks that could open them, so that a long file costs lit
 """
 
 from collections.abc import Iterator, Sequence
+from dataclasses import asdict
 from typing import Any
 
 from policies.document import Policy
 from policies.error import PolicyError
 from policies.load import load
 from rollout.evidence.rows import ActRow, EvidenceError, Header, Row, TickRow
+from rollout.judge.explain import terms
 from rollout.judge.fold import Fold
 
 
@@ -48,6 +50,7 @@ def _answer(fold: Fold, size: int, promote_at: dict[str, float | None]) -> dict[
         "ratio": {"low": low, "high": high},
         "rows": size,
         "sentence": judged.sentence,
+        "terms": [asdict(term) for term in terms(judged)],
     }
 
 

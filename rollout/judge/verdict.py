@@ -1,10 +1,12 @@
 """The judgement of a rollout: one of four verdicts, the numbers behind it, and what an operator reads."""
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
-from rollout.evidence.rows import Guard, TickRow
-from rollout.judge.promote import Gate
+from rollout.evidence.rows import TickRow
+from rollout.judge.promote import Gate, all_known, span
+from rollout.judge.seen import Hosts, Loud, Seen
 
 Verdict: TypeAlias = Literal["healthy", "inconclusive", "unhealthy", "blind"]
 
@@ -30,19 +32,21 @@ class Reason:
 class Judgement:
     """Everything decided from the rows so far.
 
-    `e` is E-bar, `guards` the boosted E of each guard. `halt` is for good; `pause` is in force until a resume.
+    `e` is E-bar, `guards` the boosted E of each guard, a stratum's under `stratum:` and its name. `halt` is for good;
+    `pause` is in force until a resume.
     `window` and `windows` (by stratum) are how many adoptions may be outstanding; both must admit.
     `promotable`: every gate of `promotion` holds for ring `ring`; `approved`: the ring's quorum has approved this
     evidence (True where none is asked). `n`, `x`: prefix in grant order; `early_life`: its U_p.
+    `said` is why it is that verdict; `loudest` the guard that weighs most in E-bar, `seen` what all of them saw.
     `unsettled`: adoptions neither confirmed, failed nor overdue; the next ring opens at 0.
     `ratio`: 95 % interval of the hazard ratio of crashes, None: no upper limit yet.
     `clock`: rollout-clock seconds of the newest tick.
     """
 
     verdict: Verdict
-    sentence: str
+    said: str
     e: float
-    guards: dict[Guard, float]
+    guards: dict[str, float]
     halt: Reason | None
     pause: Reason | None
     window: int
@@ -63,6 +67,33 @@ class Judgement:
     clock: float
     at: float
     seq: int
+    loudest: Loud
+    seen: Seen = field(compare=False)
+
+    @property
+    def sentence(self) -> str:
+        """Return the verdict with the evidence for it and the interval."""
+        return self.told()
+
+    def told(self, of: Hosts | None = None) -> str:
+        """Return the sentence; `of`: how many hosts are in each arm of the loudest guard."""
+        return f"{self.said} Evidence of harm is {self.e:.3g}, {self._evidence(of)}. {self.interval}"
+
+    @property
+    def interval(self) -> str:
+        """Return the interval as a sentence."""
+        low, high = self.ratio
+        if high is None:
+            bound = "any number of times" if low <= 0 else f"at least {low:.2g} times"
+        else:
+            bound = f"at most {high:.2g} times" if low <= 0 else f"{low:.2g} to {high:.2g} times"
+        return f"Exposed hosts crash {bound} as often as control (95 %)."
+
+    def _evidence(self, of: Hosts | None) -> str:
+        """Say which guard it comes from."""
+        if not (self.loudest.arms.exposed or self.loudest.arms.control):
+            return "since no host has failed yet"
+        return f"most of it from {self.loudest.sentence(of)}"
 
 
 def verdict(
@@ -80,7 +111,16 @@ def verdict(
             f"Blind: {_BLINDNESS[tick.blind]} ({tick.control_reporting_bp / 100:g} % of control hosts report). "
             "Nothing is adopted or promoted until sight returns."
         )
-    shut = [gate.sentence for gate in promotion if not gate.passed]
+    shut = [gate for gate in promotion if not gate.passed]
     if shut:
-        return "inconclusive", f"Ring {tick.ring} waits: {'; '.join(shut)}."
+        said = "; ".join(gate.sentence for gate in shut)
+        return "inconclusive", f"Ring {tick.ring} waits: {said}.{_when(tick.ring, [gate.hours for gate in shut])}"
     return "healthy", f"Ring {tick.ring} may be promoted: {'; '.join(gate.sentence for gate in promotion)}."
+
+
+def _when(ring: str, hours: Sequence[float | None]) -> str:
+    """Say when the gates that are shut would open at the present rate, where that can be said of all."""
+    if not all_known(hours):
+        return ""
+    longest = max(each for each in hours if each is not None)
+    return f" At the present rate ring {ring} may be promoted in about {span(3600 * longest)}."

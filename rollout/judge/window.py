@@ -14,9 +14,9 @@ from typing import Final, Literal
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
+from rollout.plan import OTHER
 
-OTHER: Final = "other"
-"""Stratum of hosts whose own stratum was born after the rollout began."""
+ROLLOUT: Final = ("rollout", "")
 HOUR: Final = 3600.0
 STATUS: Final = {"confirmed": CONFIRMED, "failed": FAILED, "overdue": OVERDUE}
 
@@ -153,13 +153,12 @@ class Pacer:
     def _note(self, row: AdoptionRow) -> Alarm | None:
         """Tell the first-five rules of an outcome."""
         stratum = row.stratum if row.stratum in self._strata else OTHER
-        fired = [
-            f"{scope} {name}".strip()
-            for scope, name in (("rollout", ""), ("ring", row.ring), ("stratum", stratum))
-            if self._five.setdefault((scope, name), FirstFive()).note(
-                row.order, row.count, bad=row.adoption != "confirmed"
-            )
-        ]
+        bad, fired = row.adoption != "confirmed", []
+        for key in (ROLLOUT, ("ring", row.ring), ("stratum", stratum)):
+            if key not in self._five:
+                self._five[key] = FirstFive()
+            if self._five[key].note(row.order, row.count, bad=bad):
+                fired.append(" ".join(key).strip())
         if not fired:
             return None
         return Alarm("first-five", f"3 of the first 5 adoptions of the {' and the '.join(fired)} failed or are overdue")

@@ -4,7 +4,7 @@ What questions of a transaction are about is read once for all of them: nobody e
 desk counts its own grants. They are written together, in order, at the end of the same transaction.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Annotated
@@ -61,7 +61,7 @@ def admit(tx: Transaction, rows: Sequence[Row], memory: Memory, watching: Watchi
     """Answer questions in the order given; each sees the grants before it."""
     known = memory.find(tx, {row.question.host for row in rows})
     records = tx.hosts.records({known[row.question.host] for row in rows if row.question.host in known})
-    desk = Desk(tx, watching, records.keys())
+    desk = Desk(tx, watching, records)
     answers: list[Answered] = []
     for row in rows:
         record = records.get(known.get(row.question.host, -1))
@@ -76,14 +76,16 @@ def admit(tx: Transaction, rows: Sequence[Row], memory: Memory, watching: Watchi
 
 
 class Desk:
-    """One transaction's questions; `hosts`: keys of those who ask."""
+    """One transaction's questions; `hosts`: those who ask, by key."""
 
-    def __init__(self, tx: Transaction, watching: Watching, hosts: Collection[int]) -> None:
+    def __init__(self, tx: Transaction, watching: Watching, hosts: Mapping[int, HostRecord]) -> None:
         self._tx = tx
         self._watching = watching
-        self._hosts = hosts
+        self._hosts = hosts.keys()
+        self._group = {key: str(group) for key, each in hosts.items() if (group := each.attributes.get("group"))}
         self._courses: dict[tuple[str, int], Standing | None] = {}
         self._granted: dict[int, Adoption] = {}
+        self._boots: dict[int, str] = {}
 
     @cached_property
     def _frozen(self) -> bool:
@@ -93,6 +95,17 @@ class Desk:
     def _before(self) -> Mapping[int, Sequence[Adoption]]:
         """What each had been granted before this transaction."""
         return self._tx.adoptions.of_hosts(self._hosts)
+
+    @cached_property
+    def _unconfirmed(self) -> dict[str, set[int]]:
+        """By redundancy group: hosts whose adoption holds a slot."""
+        found = self._tx.adoptions.unconfirmed_in(set(self._group.values())) if self._group else {}
+        return {group: set(hosts) for group, hosts in found.items()}
+
+    def _has_partner(self, host: int) -> bool:
+        """Say whether another host of its redundancy group is unconfirmed."""
+        group = self._group.get(host)
+        return group is not None and bool(self._unconfirmed.get(group, set()) - {host})
 
     def answer(self, question: Question, record: HostRecord | None) -> Answered:
         """Answer one, and grant where the answer is go."""
@@ -108,12 +121,14 @@ class Desk:
             frozen=self._frozen,
             director_version=question.director_version,
             course=course.facts(question.release_counter, question.sha256),
-            place=course.place(record, member, mine, adoptions),
+            place=course.place(record, member, mine, adoptions, partner=self._has_partner(record.key)),
             ring=course.ring(member),
             pace=course.pace(member),
             sight=course.sight,
         )
         answer = admission.answer(case)
+        if not isinstance(answer, No) and not any(each.state == "open" for each in adoptions):
+            self._boots[record.key] = question.boot  # a boot loop that asks again and again is not heard by asking
         if not isinstance(answer, Go):
             return answer
         if mine is None:
@@ -154,31 +169,38 @@ class Desk:
             director_version=question.director_version,
         )
         self._granted[host] = granted
+        if host in self._group:
+            self._unconfirmed.setdefault(self._group[host], set()).add(host)
         course.count(member.stratum)
         return granted
 
     def write(self) -> None:
-        """Write what was granted; who is granted is awake, and was heard."""
-        if not self._granted:
+        """Write what was granted; who is granted or waits is awake, and was heard.
+
+        Who waits is control from the question on: hosts that are awake must be compared with such hosts.
+        """
+        if not self._boots:
             return
         tx, granted = self._tx, list(self._granted.values())
         orders = tx.adoptions.grant_all(granted)
-        woken = self._wake(granted)
+        rank = {one.host: order for one, order in zip(granted, orders, strict=True)}
+        woken = self._wake()
         events: list[Happened] = []
-        for one, order in zip(granted, orders, strict=True):
-            detail = {"ring": one.ring, "stratum": one.stratum, "order": order, "boot": one.boot}
-            events += [woken[one.host]] if one.host in woken else []
-            events.append(Happened(EventKind.GRANTED, one.host, detail, one.rollout, one.id))
+        for host in self._boots:  # each as if it had asked alone
+            events += [woken[host]] if host in woken else []
+            if (one := self._granted.get(host)) is not None:
+                detail = {"ring": one.ring, "stratum": one.stratum, "order": rank[host], "boot": one.boot}
+                events.append(Happened(EventKind.GRANTED, host, detail, one.rollout, one.id))
         tx.events.extend(events)
-        tx.events.heard(np.array(sorted(self._granted), dtype=np.int32))
+        tx.events.heard(np.array(sorted(self._boots), dtype=np.int32))
 
-    def _wake(self, granted: Sequence[Adoption]) -> Mapping[int, Happened]:
+    def _wake(self) -> Mapping[int, Happened]:
         """Wake them; what is to be told of those who slept: one that dies while it counts as asleep dies unseen."""
         tx = self._tx
-        spoken = tx.hosts.presence(sorted(self._granted))
+        spoken = tx.hosts.presence(sorted(self._boots))
         saved: list[Presence] = []
         woken: dict[int, Happened] = {}
-        for host, boot in ((one.host, one.boot) for one in granted):
+        for host, boot in self._boots.items():
             before = spoken.get(host)
             if before is None:
                 saved.append(Presence(host, -1, boot, 0.0, "idle", HERE, "{}", None, tx.at))

@@ -9,6 +9,7 @@ import msgspec
 from rollout import telemetry
 from rollout.crash.identity import ImageIdentity
 from rollout.event import EventKind
+from rollout.evidence.fleet import SEVEN_DAYS
 from rollout.operation.record import Memory, Refused
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import StoredCrash
@@ -30,15 +31,23 @@ class Row:
     signed_at: float | None = None
 
 
-class Images:
-    """Our own driver images by product, read when the first crash asks."""
+class Scene:
+    """What crashes are judged by, read when the first one asks."""
 
     def __init__(self, tx: Transaction) -> None:
         self._tx = tx
 
+    def begun_after(self, crashed_at: float) -> list[str]:
+        """Return the judged rollouts that began within seven days after a crash."""
+        return [name for name, began in self._began if began - SEVEN_DAYS <= crashed_at < began]
+
     @cached_property
-    def by_product(self) -> Mapping[str, Collection[ImageIdentity]]:
-        """Every build of every stored release."""
+    def _began(self) -> Sequence[tuple[str, float]]:
+        return [(each.id, each.started_at) for each in self._tx.rollouts.judged()]
+
+    @cached_property
+    def images(self) -> Mapping[str, Collection[ImageIdentity]]:
+        """Every build of every stored release, by product."""
         found: dict[str, set[ImageIdentity]] = {}
         for release in self._tx.releases.all():
             builds = {ImageIdentity(**build) for build in release.manifest.get("builds", ())}
@@ -50,7 +59,7 @@ def crashes(tx: Transaction, rows: Sequence[Row], memory: Memory) -> list[Refuse
     """Record reports in the order given; None where taken, known reports included."""
     known = memory.find(tx, {row.report.host for row in rows})
     keys = sorted({known[row.report.host] for row in rows if row.report.host in known})
-    stored, spoken, images = tx.hosts.credentials(keys), tx.hosts.presence(keys), Images(tx)
+    stored, spoken, scene = tx.hosts.credentials(keys), tx.hosts.presence(keys), Scene(tx)
     answers: list[Refused | None] = []
     for row in rows:
         key = known.get(row.report.host)
@@ -59,12 +68,12 @@ def crashes(tx: Transaction, rows: Sequence[Row], memory: Memory) -> list[Refuse
         elif row.public_key is not None and row.public_key != stored[key]:
             answers.append(Refused.STRANGER)
         else:
-            _take(tx, key, row, spoken.get(key), images)
+            _take(tx, key, row, spoken.get(key), scene)
             answers.append(None)
     return answers
 
 
-def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, images: Images) -> None:
+def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, scene: Scene) -> None:
     report = row.report
     crashed_at = _dated(tx, row)
     body = msgspec.to_builtins(report)
@@ -74,11 +83,15 @@ def _take(tx: Transaction, key: int, row: Row, spoken: Presence | None, images: 
         return
     adoptions = tx.adoptions.of_host(key)
     before = [each for each in adoptions if _came_before(report, crashed_at, each, spoken)]
-    detail = {
+    detail: dict[str, object] = {
         "report": report.report,
-        "own": telemetry.own_products(report, images.by_product) if report.module else [],
+        "own": telemetry.own_products(report, scene.images) if report.module else [],
         "before": [each.rollout for each in before],
     }
+    if earlier := scene.begun_after(crashed_at):
+        detail["earlier"] = earlier
+    if report.uptime is not None:
+        detail["uptime"] = report.uptime
     tx.events.append(EventKind.CRASHED, key, detail=detail)
     for adoption in adoptions:
         if adoption.state == "open" and adoption not in before:

@@ -1,6 +1,6 @@
 """Draft: what starting a rollout would do, from one look at the store. Nothing here changes anything."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from policies.digest import digest
@@ -95,7 +95,8 @@ def draft(store: Store, wish: Wish) -> Draft:
             hindrances(tx, wish),
         )
     )
-    return Draft(wish, scene, planned, _members(scene, planned), found, (*hindered, *_nobody(sizes)))
+    hindered = (*hindered, *_nobody(sizes), *_squeezed(planned))
+    return Draft(wish, scene, planned, _members(scene, planned), found, hindered)
 
 
 def _look(tx: Transaction, wish: Wish) -> Scene:
@@ -195,6 +196,7 @@ def _members(scene: Scene, planned: Plan) -> tuple[Member, ...]:
             baseline=planned.baseline[record.id],
             directed=record.id not in undirected,
             active=_heard(scene, seen),
+            turn=planned.turn.get(record.id),
         )
         for record, seen in scene.hosts
     )
@@ -219,6 +221,14 @@ def _nobody(sizes: Mapping[str, int]) -> tuple[Problem, ...]:
     if any(sizes.values()):
         return ()
     return (Problem("no-hosts", "no host may adopt this release: wrong hardware or OS build, or it runs it already"),)
+
+
+def _squeezed(planned: Plan) -> Iterator[Problem]:
+    """Rings that a limit empties: nothing would be proven where everybody expects a canary."""
+    for ring in planned.rings:
+        if not ring.eligible and any(planned.members[host] == ring.name for host in planned.turn):
+            detail = f"no host of ring {ring.name} may adopt under its limits on site and role; widen or drop them"
+            yield Problem("limits", detail)
 
 
 def watched(tx: Transaction, product: str) -> list[RolloutRecord]:

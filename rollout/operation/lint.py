@@ -11,10 +11,9 @@ from typing import Any
 from policies import lint as rules
 from policies.document import Policy
 from policies.error import Problem
-from policies.suitability import unsupported
 from rollout.errors import ConflictError
 from rollout.judge.reach import RingReach, reach
-from rollout.plan import InventoryHost, draw_map
+from rollout.plan import InventoryHost, draw_map, turns_of
 from rollout.ports.host import HostRecord
 from rollout.ports.store import Transaction
 from rollout.ringmap import HELD_OUT
@@ -60,7 +59,7 @@ def judge_policy(tx: Transaction, policy: Policy, sizes: Mapping[str, int], flee
     own = rules.lint(policy)
     rate = crash_rate(tx)
     seen = reach(policy, sizes, fleet, rate) if not own.refusals else []
-    refusals = (*own.refusals, *unsupported(policy), *_roles(tx, policy), *_unreachable(seen, sizes))
+    refusals = (*own.refusals, *_roles(tx, policy), *_unreachable(seen, sizes))
     warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate))
     return FleetLint(refusals, warnings, tuple(seen))
 
@@ -71,10 +70,13 @@ def ring_sizes(policy: Policy, inventory: Sequence[InventoryHost]) -> dict[str, 
         drawn = draw_map(policy, "lint", inventory, salt="lint", n=0)
     except ConflictError:
         return {}
+    members = {seen.host: drawn.ring_of(seen.host, seen.tags) or HELD_OUT for seen in inventory}
+    turn = turns_of(policy, drawn, members, inventory, inventory)
     sizes: dict[str, int] = {}
-    for seen in inventory:
-        ring = drawn.ring_of(seen.host, seen.tags) or HELD_OUT
-        sizes[ring] = sizes.get(ring, 0) + 1
+    for host, ring in members.items():
+        with_ring = turn.get(host, ring)
+        if with_ring is not None:
+            sizes[with_ring] = sizes.get(with_ring, 0) + 1
     return sizes
 
 

@@ -14,7 +14,14 @@ def inventory_host(record: HostRecord, running: int | None) -> InventoryHost:
     """What planning needs of a host."""
     told = record.attributes
     return InventoryHost(
-        record.id, told["form"], told["os_build"], told["hardware"], tuple(told.get("tags", ())), running
+        record.id,
+        told["form"],
+        told["os_build"],
+        told["hardware"],
+        tuple(told.get("tags", ())),
+        running,
+        site=told.get("site"),
+        role=told.get("role"),
     )
 
 
@@ -43,9 +50,9 @@ def enlist(
     members = []
     for record in records:
         counter = running.get(record.key)
-        found = place(ring_map, rollout.strata, facts, inventory_host(record, counter))
+        found = place(rollout.policy, ring_map, rollout.strata, facts, inventory_host(record, counter))
         directed = found.ineligible is None and (counter is None or counter in stored)
-        members.append(Member(record.key, found.ring, found.stratum, counter, directed))
+        members.append(Member(record.key, found.ring, found.stratum, counter, directed, turn=found.turn))
     tx.rollouts.enlist(rollout.id, members)
     return {member.host: member for member in members}
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from rollout import admission
 from rollout.admission import Course, Pace, Place, Sight
+from rollout.decision import BEGUN
 from rollout.operation.freshness import Freshness
 from rollout.operation.hours import in_hours
 from rollout.operation.newcomer import enlist
@@ -100,9 +101,15 @@ class Standing:
         return {member.host: member for member in self._tx.rollouts.members(self.rollout.id, self._hosts)}
 
     def place(
-        self, record: HostRecord, member: Member | None, mine: Adoption | None, adoptions: Sequence[Adoption]
+        self,
+        record: HostRecord,
+        member: Member | None,
+        mine: Adoption | None,
+        adoptions: Sequence[Adoption],
+        *,
+        partner: bool,
     ) -> Place | None:
-        """The host's place as admission sees it."""
+        """The host's place as admission sees it; `partner`: another of its redundancy group is unconfirmed."""
         if member is None:
             return None
         custom = self._directive(member.ring)
@@ -110,7 +117,20 @@ class Standing:
         salt = custom.get("salt") if custom is not None else None
         selected = type(exposure) is int and isinstance(salt, str) and bucket(salt, record.id) < exposure
         elsewhere = any(each.state == "open" and each.product != self.rollout.product for each in adoptions)
-        return Place(member.ring == HELD_OUT, member.directed, selected, mine.state if mine else None, elsewhere)
+        return Place(
+            held_out=member.ring == HELD_OUT,
+            eligible=member.directed,
+            selected=selected,
+            adoption=mine.state if mine else None,
+            adopting_elsewhere=elsewhere,
+            limited_to=None if self._has_turn(member) else member.turn,
+            partner=partner,
+        )
+
+    def _has_turn(self, member: Member) -> bool:
+        """Say whether the ring has opened with which a limit lets this host adopt."""
+        ring = None if member.turn is None else self._rings.get(member.turn)
+        return member.turn is None or (ring is not None and ring.state in BEGUN)
 
     def ring(self, member: Member | None) -> admission.Ring | None:
         """The host's ring, None for who is held out or nowhere."""

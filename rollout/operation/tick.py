@@ -5,13 +5,18 @@ written. The order is fixed: who was heard and whether we can see; then deadline
 nobody; then events in their order; then the judge; then what follows from it.
 """
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass
+from functools import cache, partial
 
 import numpy as np
 
 from rollout.decision import BEGUN, RingState
 from rollout.evidence.fleet import NOBODY
 from rollout.evidence.rows import Row, TickRow, dump
+from rollout.judge.explain import terms
+from rollout.judge.harm import OF_STRATUM
+from rollout.judge.seen import Hosts
 from rollout.operation.consequence import consequences
 from rollout.operation.deadline import mark
 from rollout.operation.record import interval
@@ -19,6 +24,7 @@ from rollout.operation.watching import GAP_SECONDS, Watched, enlist
 from rollout.ports.judging import StoredJudgement, TickMark
 from rollout.ports.store import Transaction
 
+LOUDEST = 10  # strata named in a judgement's document
 KEEP_HEARD_SECONDS = 3_600.0  # of the log of who was heard; a new owner needs `dark_after` of it
 
 
@@ -154,19 +160,37 @@ def _document(watched: Watched, around: Surroundings, cover: tuple[float, float]
     judged = watched.judge.judgement()
     exposed, control = cover
     age = data_age(watched, around.elapsed)
+    hosts = cache(partial(_arms, watched))
     return {
-        "e": {"halt": judged.e, "guards": dict(judged.guards)},
+        "e": {"halt": judged.e, "guards": _loud(judged.guards)},
         "ratio": {"low": judged.ratio[0], "high": judged.ratio[1]},
         "ring": judged.ring,
-        "sentence": judged.sentence,
+        "sentence": judged.told(hosts(judged.loudest.stratum)),
+        "terms": [asdict(term) for term in terms(judged, hosts)],
         "early_life": judged.early_life,
-        "gates": [{"name": gate.name, "passed": gate.passed, "sentence": gate.sentence} for gate in judged.promotion],
+        "gates": [asdict(gate) for gate in judged.promotion],
         "pause": None if judged.pause is None else judged.pause.sentence,
         "halt": None if judged.halt is None else judged.halt.sentence,
         "blind": watched.blind,
         "coverage": {"exposed": exposed, "control": control},
         "data_age": None if np.isinf(age) else round(age, 3),
     }
+
+
+def _arms(watched: Watched, stratum: str | None) -> Hosts:
+    """How many members are exposed and how many are control, of one stratum or (None) of the fleet."""
+    fleet = watched.fold.fleet
+    members = fleet.members
+    if stratum is not None:
+        members = members & (fleet.stratum == watched.fold.strata.index(stratum))
+    return Hosts(int(np.count_nonzero(members & fleet.granted)), int(np.count_nonzero(members & ~fleet.granted)))
+
+
+def _loud(guards: Mapping[str, float]) -> dict[str, float]:
+    """The four guards, and the strata's that say most: a fleet may have a thousand models."""
+    strata = sorted((name for name in guards if name.startswith(OF_STRATUM)), key=guards.__getitem__, reverse=True)
+    quiet = set(strata[LOUDEST:])
+    return {name: e for name, e in guards.items() if name not in quiet}
 
 
 def _tick_row(
@@ -236,7 +260,7 @@ def _admitted(watched: Watched, ring: str) -> bool:
     """Wholly admitted (INTERFACES 1.8): nobody eligible and lately heard is ungranted, 90 % of a day's are granted."""
     fleet = watched.fold.fleet
     position = watched.fold.rings.index(ring)
-    eligible = (fleet.ring == position) & fleet.members & fleet.directed
+    eligible = (fleet.turn == position) & fleet.members & fleet.directed
     silent = watched.clock - fleet.seen
     recent = eligible & (silent <= 3 * fleet.interval) & ~fleet.absent
     today = eligible & (silent <= 86_400.0)

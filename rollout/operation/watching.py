@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from rollout.event import Event, EventKind
+from rollout.evidence.fleet import SEVEN_DAYS
 from rollout.evidence.fold import EvidenceFold
 from rollout.evidence.rows import Header, TickRow, parse
 from rollout.judge import Fold
@@ -18,7 +19,6 @@ from rollout.ports.judging import StoredJudgement, TickMark
 from rollout.ports.rollout import RolloutRecord
 from rollout.ports.store import Transaction
 
-SEVEN_DAYS = 7 * 86_400.0  # crashes that far back take a host out of both arms (JUDGE section 2)
 GAP_SECONDS = 5.0  # after a longer gap no deadline is marked until one heartbeat later
 
 
@@ -79,9 +79,10 @@ def begin(tx: Transaction, record: RolloutRecord, epoch: int, elapsed: float, he
     _set_absent(tx, watched, events)
     if judgement is None:
         watched.event, watched.beat = record.first_event, record.first_beat
-        return watched
-    _replay(tx, watched, judgement, [event for event in events if event.seq <= judgement.event])
-    _replay_evidence(tx, watched)
+    else:
+        _replay(tx, watched, judgement, [event for event in events if event.seq <= judgement.event])
+        _replay_evidence(tx, watched)
+    _boot(tx, watched)
     return watched
 
 
@@ -94,7 +95,7 @@ def enlist(
     """
     fold = watched.fold
     places = [
-        fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active)
+        fold.place(m.host, m.ring, m.stratum, directed=m.directed, active=m.active, turn=m.turn)
         for m in tx.rollouts.members(watched.record.id, hosts)
     ]
     fold.fleet.place(places, watched.clock, watched.elapsed if heard is None else heard)
@@ -121,6 +122,14 @@ def _exclude(tx: Transaction, watched: Watched) -> None:
     for host in tx.hosts.crashed_between(began - SEVEN_DAYS, began):
         watched.fold.fleet.grow(host)
         watched.fold.fleet.excluded[host] = True
+
+
+def _boot(tx: Transaction, watched: Watched) -> None:
+    """When each host's present boot began, by the rollout clock; one that nobody placed comes with its first beat."""
+    fleet = watched.fold.fleet
+    for host, booted in tx.hosts.booted():
+        if host < fleet.ring.size:
+            fleet.booted[host] = watched.clock - max(0.0, tx.at - booted)
 
 
 def _set_absent(tx: Transaction, watched: Watched, events: Sequence[Event]) -> None:

@@ -87,6 +87,10 @@ class Adoptions(Protocol):
         """Open adoptions by host, of these hosts; those without any are missing."""
         ...
 
+    def unconfirmed_in(self, groups: Collection[str]) -> Mapping[str, Collection[int]]:
+        """Hosts of these redundancy groups whose adoption holds a slot of a rollout that is judged; by group."""
+        ...
+
     def of_rollout(self, rollout: str, state: str | None = None) -> Sequence[Adoption]:
         """A rollout's adoptions in grant order."""
         ...

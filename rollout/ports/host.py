@@ -130,6 +130,10 @@ class Hosts(Protocol):
         """Keys of hosts with a bugcheck from `since` until before `before`, unix seconds."""
         ...
 
+    def booted(self) -> Collection[tuple[int, float]]:
+        """(key, when its present boot began in unix seconds) of everybody that said so."""
+        ...
+
     def absent(self) -> Collection[int]:
         """Keys of hosts that announced sleep or shutdown and have not spoken since."""
         ...

@@ -50,7 +50,10 @@ class RingRecord:
 
 @dataclass(frozen=True, slots=True)
 class Member:
-    """A host's place in a rollout: fixed when it starts, or when the host first appears."""
+    """A host's place in a rollout: fixed when it starts, or when the host first appears.
+
+    `turn`: the later ring with which a limit of the policy lets it adopt, None: its own.
+    """
 
     host: int
     ring: str
@@ -58,6 +61,7 @@ class Member:
     baseline: int | None
     directed: bool
     active: bool = False  # heard shortly before the rollout began: expected to speak from the start
+    turn: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -198,3 +198,10 @@ def test_many_events_are_written_in_the_order_given(tx):
         Event(last + 1, 1000.0, EventKind.AWAKE, 2),
         Event(last + 2, 1000.0, EventKind.GRANTED, 3, "r", "a1", {"order": 1}),
     ]
+
+
+def test_when_a_host_booted_is_known_of_those_that_said_so(tx):
+    keys = [tx.hosts.enrol(host(name)) for name in "abc"]
+    tx.hosts.save_presence([presence(keys[0], uptime=30.0, at=100.0), presence(keys[1], seq=-1, uptime=0.0, at=100.0)])
+    tx.hosts.tell({keys[2]: "{}"})
+    assert tx.hosts.booted() == [(keys[0], 70.0)], "who only asked, or was only told, has not said"

@@ -83,7 +83,7 @@ def test_what_is_judged_and_what_is_open_are_different_questions(tx):
 
 
 def test_a_member_keeps_its_first_place(tx):
-    first = Member(1, "a", "other", 7, directed=True, active=True)
+    first = Member(1, "a", "other", 7, directed=True, active=True, turn="c")
     tx(lambda t: t.rollouts.enlist("r1", [first]))
     tx(lambda t: t.rollouts.enlist("r1", [replace(first, ring="b"), Member(2, "b", "other", None, directed=False)]))
     assert tx(lambda t: t.rollouts.member("r1", 1)) == first

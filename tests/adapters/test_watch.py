@@ -1,14 +1,20 @@
 """The watch over a real store: takes over, judges, stops, and stands where the last owner stood."""
 
+import json
 from collections.abc import Callable, Iterator
 
 import numpy as np
 import pytest
+from sqlalchemy import update
 
 from policies.profiles import profile
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
+from rollout.adapters.store.schema import member
 from rollout.event import EventKind
+from rollout.evidence.rows import FailureRow, read
+from rollout.judge import Fold
+from rollout.judge.replay import replay
 from rollout.operation.watch import Watch
 from rollout.ports.adoption import Adoption
 from rollout.ports.host import HostRecord, Presence
@@ -192,9 +198,40 @@ def test_a_new_owner_stands_where_the_old_one_stood(store: Store, clock: HandClo
     assert new.judge.judgement().window == old.judge.judgement().window
     assert np.array_equal(new.fold.fleet.granted, old.fold.fleet.granted)
     assert np.array_equal(new.fold.fleet.crashed, old.fold.fleet.crashed)
+    everybody = slice(1, HOSTS + 1)
+    assert np.allclose(new.fold.fleet.booted[everybody], old.fold.fleet.booted[everybody], atol=10.0)
     assert {c.adoption: c.granted for c in new.fold.courses.values()} == {
         c.adoption: c.granted for c in old.fold.courses.values()
     }
+
+
+def test_rows_say_for_how_long_their_hosts_were_up(store: Store, clock: HandClock) -> None:
+    long = [Presence(k, 1, "b", 1e6, "idle", 0, '{"edr":1}', None, clock.at) for k in range(101, HOSTS + 1)]
+    store.write(lambda tx: tx.hosts.save_presence(long)).result()
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 3, everyone(store))
+    crash(store, 7)
+    crash(store, 150)
+    watch.round()
+    rows = [json.loads(line) for line in store.read(lambda tx: list(tx.judging.evidence(R)))]
+    told = [(row["band"], row["control_at_risk"]) for row in rows if row.get("guard") == "crash"]
+    assert told == [("<30m", 100), ("more", 100)]
+
+
+def test_who_waits_for_a_later_ring_does_not_keep_its_own_from_being_wholly_admitted(
+    store: Store, clock: HandClock
+) -> None:
+    later = profile("demo").rings[1].name
+    store.write(lambda tx: tx.connection.execute(update(member).where(member.c.host == 60).values(turn=later))).result()
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 1, everyone(store))
+    for host in range(1, 59):
+        grant(store, host)
+    for host, admitted in ((59, False), (None, True)):
+        pass_time(store, watch, clock, 1, everyone(store))
+        assert watch.owned[R].last_tick.admitted is admitted
+        if host is not None:
+            grant(store, host)
 
 
 def test_an_owner_that_slept_writes_nothing_after_another_took_over(store: Store, clock: HandClock) -> None:
@@ -209,9 +246,6 @@ def test_an_owner_that_slept_writes_nothing_after_another_took_over(store: Store
 
 
 def test_stored_evidence_refolds_to_the_stored_judgement(store: Store, clock: HandClock) -> None:
-    from rollout.evidence.rows import read
-    from rollout.judge import Fold
-
     watch = watch_of(store, clock)
     pass_time(store, watch, clock, 3, everyone(store))
     for host in range(1, 6):
@@ -226,6 +260,13 @@ def test_stored_evidence_refolds_to_the_stored_judgement(store: Store, clock: Ha
     stored = store.read(lambda tx: tx.judging.judgement(R))
     assert fold.judgement().e == stored.document["e"]["halt"]
     assert fold.judgement().window == stored.window
+    assert fold.judgement() == watch.owned[R].judge.judgement(), "to the last bit, sentences included"
+    assert {row.band for row in rows if isinstance(row, FailureRow)} == {"<30m"}
+    answer = replay(rows)
+    assert (answer["e"]["halt"], answer["window"], answer["verdict"]) == (
+        stored.document["e"]["halt"], stored.window, stored.verdict,
+    )  # fmt: skip
+    assert answer["ratio"] == stored.document["ratio"]
 
 
 def test_later_comers_are_placed_when_they_are_first_heard_in_any_order(store: Store, clock: HandClock) -> None:

@@ -69,6 +69,7 @@ def test_every_stopped_state_is_halted(state):
     [
         ("course", {"state": "held"}), ("course", {"state": "never-heard-of"}), ("ring", {"state": "never-heard-of"}),
         ("ring", {"action": "hold"}), ("ring", {"in_hours": False}), ("place", {"adopting_elsewhere": True}),
+        ("place", {"limited_to": "early"}), ("place", {"partner": True}),
         ("pace", {"window": None}), ("pace", {"outstanding": 5}), ("pace", {"window": 0}),
         ("pace", {"stratum_window": 4}), ("pace", {"stratum_window": None, "stratum_outstanding": 5}),
         ("pace", {"max_per_minute": 3, "granted_last_minute": 3}),
@@ -90,7 +91,7 @@ def test_what_is_not_known_is_never_a_go(part):
 
 def test_asking_again_passes_all_but_the_window():
     open_ = but("place", adoption="open")
-    full = replace(open_, pace=Pace(0, 9, 0, 9, 5))
+    full = replace(open_, pace=Pace(0, 9, 0, 9, 5), place=replace(open_.place, partner=True, limited_to="early"))
     assert answer(full) == Go(60)
     assert isinstance(answer(replace(full, sight=replace(GOING.sight, engine_age=None))), Wait)
     assert answer(replace(full, frozen=True)) == No(Reason.FROZEN)

@@ -173,3 +173,11 @@ def test_no_control_heard_covers_nothing_and_nobody_exposed_hides_nothing() -> N
     fold = fold_of()
     assert fold.fleet.coverage(0.0) == (1.0, 1.0)
     assert fold.fleet.coverage(100.0) == (1.0, 0.0)
+
+
+def test_a_stratum_born_later_is_other_also_where_the_header_has_no_other() -> None:
+    fold = fold_of()
+    fold.fleet.place([fold.place(40, "rest", "new-model", directed=True, active=True)], 0.0, 0.0)
+    (row, *_) = fold.take([Event(1, 0.0, EventKind.CRASHED, 40, None, None, {"own": [], "before": []})], 0.0, 0.0)
+    assert isinstance(row, FailureRow)
+    assert (row.stratum, row.exposed_at_risk, row.control_at_risk) == ("other", 0, 1)

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from rollout.judge.eprocess import HARM_RATIOS, SAFETY_RATIOS, Draws, EProcess, draws, log_mean
 from rollout.judge.guards import HARM, GuardState, fold
-from rollout.judge.interval import IntervalState
+from rollout.judge.interval import RATIOS, IntervalState
 from rollout.judge.reach import hours_to_promote, information, smallest_fault
 
 AT_RISK = st.integers(0, 100_000)
@@ -139,6 +139,18 @@ def test_the_interval_holds_the_truth_at_every_look_in_nineteen_of_twenty_runs()
         low, high = IntervalState.start().fold(Draws(exposed, np.full(300, 0.3))).limits()
         missed += not low <= 2.0 <= (high or math.inf)
     assert missed <= 20
+
+
+@pytest.mark.parametrize("size", [1, 64, 255, 300])
+def test_the_interval_in_any_chunks_has_the_same_bits_and_those_of_a_cumulative_sum(size):
+    rng = np.random.default_rng(8)
+    rows = Draws((rng.random(700) < 0.4).astype(float), rng.random(700))
+    whole, parts = IntervalState.start().fold(rows), IntervalState.start()
+    for start in range(0, 700, size):
+        parts = parts.fold(Draws(rows.exposed[start : start + size], rows.share[start : start + size]))
+    assert (whole.low, whole.high, whole.rows) == (parts.low, parts.high, parts.rows)
+    assert (whole.log_m == parts.log_m).all()
+    assert (whole.log_m == RATIOS.path(RATIOS.start(), rows)[-1]).all()
 
 
 def test_what_a_ring_can_see_agrees_with_the_oracles():

@@ -15,7 +15,7 @@ from tests.core.judge_story import ANY, POLICY, Story, deaths, told
 
 def test_one_exposed_crash_among_the_first_five_of_a_large_fleet_pauses():
     judged = Story().failure("crash").failure("crash_or_dark").judge()
-    assert judged.e == pytest.approx(31.5, abs=0.1)  # 37 once the strata's guards fold their rows too
+    assert judged.e == pytest.approx(37.0, abs=0.1)
     assert judged.guards["crash"] == pytest.approx(56.4, abs=0.1)
     assert (judged.verdict, judged.halt) == ("unhealthy", None)
     assert judged.pause is not None
@@ -45,8 +45,8 @@ def test_after_a_resume_the_next_pause_takes_twice_the_evidence():
     story = Story().failure("crash").failure("crash_or_dark").act("resume", person="ann")
     assert story.judge().pause is None
     story.failure("own")
-    assert story.judge().e == pytest.approx(39.8, abs=0.1)
-    assert story.judge().pause is None, "39.8 is below twice 31.5"
+    assert story.judge().e == pytest.approx(45.3, abs=0.1)
+    assert story.judge().pause is None, "45.3 is below twice 37"
     story.failure("crash", y1=4)
     assert story.judge().pause is not None
 

@@ -32,6 +32,7 @@ def test_a_safe_canary_is_promoted_and_says_why():
         ("coverage", lambda: baked(safe(), reporting_bp=8999)),
         ("coverage", lambda: baked(safe(), control_reporting_bp=8999)),
         ("overdue", lambda: baked(safe(), overdue=6)),
+        ("calm", lambda: baked(safe().failure("own"))),
         ("sight", lambda: baked(safe(), blind="gateway")),
         ("stop", lambda: baked(safe().adopt("granted", 100, 3, stratum="b").adopt("failed", 100, 3, stratum="b"))),
         ("admission", lambda: safe().tick(30_000, host_hours=600.0, ring="early")),

@@ -157,7 +157,7 @@ def test_small_strata_lose_the_model_then_the_build_then_their_name():
 def test_a_newcomer_is_placed_by_the_map_and_moves_nothing():
     result = plan(profiles.profile("content"), RELEASE, fleet(500), (), salt="s", n=1)
     late = InventoryHost("late", "desktop", 22631, "model-x")
-    placed = place(result.ring_map, result.strata, RELEASE, late)
+    placed = place(profiles.profile("content"), result.ring_map, result.strata, RELEASE, late)
     assert placed.ring == result.ring_map.ring_of("late")
     assert placed.stratum == "desktop-22631-model-x"
     assert placed.ineligible is None

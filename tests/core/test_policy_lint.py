@@ -6,7 +6,7 @@ from policies import profiles
 from policies.error import PolicyError
 from policies.lint import accepted, lint
 from policies.load import load
-from policies.suitability import check_release_kind, for_release, unsupported
+from policies.suitability import check_release_kind, for_release
 
 
 def refused(text):
@@ -100,9 +100,3 @@ def test_a_hotfix_has_the_gates_of_its_release():
         assert (fast.first_batch, fast.budget, fast.max_dark) == (slow.first_batch, slow.budget, slow.max_dark)
         assert fast.bake.min < slow.bake.min
     assert (hotfix.judge, hotfix.confirm) == (driver.judge, driver.confirm)
-
-
-def test_what_this_version_cannot_carry_out_is_refused_and_not_ignored():
-    policy = load("{kind: driver, rings: [{select: {tags: [internal]}, limits: {site: 10%}}, {}]}")
-    assert [problem.code for problem in unsupported(policy)] == ["not-supported"] * 2
-    assert unsupported(profiles.profile("driver")) == ()

@@ -51,6 +51,12 @@ def test_fast_survivors_do_not_hide_a_slow_death():
     assert (made.whole.n, made.whole.x, made.window) == (200, 0, math.floor(5 / early_life_bound(200, 0)))
 
 
+def test_fewer_outcomes_than_the_first_batch_are_no_reason_to_grow():
+    made = pacer(row("granted", 0, 5), row("confirmed", 0, 4))
+    made.open_ring(POLICY.rings[-1])
+    assert made.window == 5 < math.floor(100 / early_life_bound(4, 0))
+
+
 def test_a_failed_adoption_keeps_its_slot_until_it_is_resolved():
     made = pacer(row("granted", 0, 5), row("failed", 0), row("confirmed", 1))
     assert made.whole.outstanding == 4

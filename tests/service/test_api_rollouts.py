@@ -163,7 +163,8 @@ def test_one_product_has_one_open_rollout(here):
     first = here.start(8)
     assert refused(here, 9) == (409, "open-rollout")
     canary, everyone = POLICY["rings"]
-    picked = {**POLICY, "rings": [{**canary, "select": {"tags": ["x"]}}, everyone]}
+    tight = {**canary, "promote": {"margin": None, "early_life": "0.1%"}}
+    picked = {**POLICY, "rings": [tight, everyone]}
     assert refused(here, 9, policy=picked) == (409, "open-rollout"), "also where the policy would be refused"
     here.post(f"/rollouts/{first}/halt")
     second = here.start(9)
@@ -176,8 +177,8 @@ def test_what_forbids_a_start(here):
     assert refused(here, 9) == (404, "no-release")
     assert refused(here, policy="nameless") == (404, "no-policy")
     canary, everyone = POLICY["rings"]
-    picked = {**POLICY, "rings": [{**canary, "select": {"tags": ["x"]}}, everyone]}
-    assert refused(here, policy=picked) == (422, "not-supported")
+    squeezed = {**POLICY, "rings": [{**canary, "limits": {"site": "3%"}}, everyone]}
+    assert refused(here, policy=squeezed) == (409, "limits"), "3 % of 30 hosts of one site are nobody"
     early = {"promote": {"margin": None, "early_life": "9%"}, "size": {"share": "30%"}}
     tight = {**POLICY, "rings": [{**canary, **early}, everyone]}
     assert refused(here, policy=tight) == (422, "early-life")

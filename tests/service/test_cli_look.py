@@ -166,6 +166,23 @@ def test_colour_is_only_for_a_terminal_that_wants_it(monkeypatch):
     assert Screen().live
 
 
+def test_explain_says_every_term_and_what_would_promote_when(api, run):
+    terms = [{"name": "crash", "value": 1.2, "sentence": "Guard crash is 1.2: 1 of 5 exposed hosts failed."}]
+    gates = [
+        {"name": "stop", "passed": True, "sentence": "the evidence stops nothing", "hours": None},
+        {"name": "bake", "passed": False, "sentence": "baked 1 h of 2 h", "hours": 1.0},
+        {"name": "hazard", "passed": False, "sentence": "evidence is 3", "hours": None},
+    ]
+    api.on("GET /rollouts/sensor-3", (200, rollout(explanation={"terms": terms, "gates": gates})))
+    api.on("GET /rollouts/sensor-3/decisions", (200, {"decisions": []}))
+    code, out, _ = run("explain", "sensor-3")
+    assert code == 0
+    assert "  Guard crash is 1.2: 1 of 5 exposed hosts failed." in out
+    assert "  open  the evidence stops nothing\n" in out
+    assert "  shut  baked 1 h of 2 h (in about 1 h at the present rate)\n" in out
+    assert out.endswith("  shut  evidence is 3\n")
+
+
 def test_explain_says_the_evidence_and_the_newest_decisions(api, run):
     rows = [
         {"seq": n, "at": f"T{n}", "kind": "promote", "person": None, "detail": {"ring": "canary", "n": n}, "hash": "h"}

@@ -3,7 +3,9 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
+from sqlalchemy import update
 
+from rollout.adapters.store.schema import member
 from tests.service.gateway_world import NEW, PRODUCT, world
 
 CONFIRM = {"confirm": {"uptime": "60s", "reboots": 0, "deadline": "30m"}}
@@ -244,6 +246,29 @@ def test_who_is_granted_while_asleep_is_awake(rollout):
     ]
 
 
+def test_who_waits_is_awake_and_heard_from_its_question_on(rollout):
+    for host in rollout.hosts[:5]:
+        assert rollout.ask(host)["answer"] == "go"
+    late, silent = rollout.hosts[5:7]
+    rollout.signed(late, "/v1/beats", rollout.beat(late, sleeping=True))
+    before = rollout.store.read(lambda tx: tx.events.last_heard())
+    assert [rollout.ask(host)["answer"] for host in (late, silent)] == ["wait", "wait"]
+    assert rollout.presence(late).absent == 0
+    assert [event.kind.value for event in rollout.events("asleep", "awake")] == ["asleep", "awake"]
+    log = rollout.store.read(lambda tx: tx.events.heard_after(before))
+    heard = [key for _, _, keys in log for key in keys.tolist()]
+    keys = rollout.store.read(lambda tx: tx.hosts.keys([late, silent]))
+    assert sorted(heard) == sorted(keys.values())
+
+
+def test_a_boot_loop_that_asks_again_and_again_is_not_heard_by_asking(rollout):
+    host = rollout.hosts[0]
+    assert rollout.ask(host)["answer"] == "go"
+    before = rollout.store.read(lambda tx: tx.events.last_heard())
+    assert rollout.ask(host, boot="b2")["answer"] == "go"
+    assert rollout.store.read(lambda tx: tx.events.last_heard()) == before
+
+
 def test_a_shutdown_announced_with_an_open_adoption_is_not_believed(rollout):
     host, other = rollout.hosts[:2]
     rollout.ask(host)
@@ -264,3 +289,42 @@ def test_one_adoption_at_a_time(rollout):
         " stop_reason, stopped_at, completed_clock, superseded FROM rollout"))  # fmt: skip
     rollout.write(lambda tx: tx.adoptions.grant(elsewhere))
     assert rollout.ask(host)["answer"] == "wait"
+
+
+def test_two_hosts_of_one_redundancy_group_are_never_unconfirmed_together(rollout):
+    first, second, third, alone = rollout.hosts[:4]
+    for host in (first, second):
+        assert rollout.enrol(host, group="pair").status_code == 200
+    rollout.enrol(third, group="other")
+    batch = {"adoptions": [rollout.question(host) for host in (first, second, third, alone)]}
+    answers = rollout.send("/v1/adoptions", batch).json()["answers"]
+    assert [answer["answer"] for answer in answers] == ["go", "wait", "go", "go"]
+    assert rollout.ask(first)["answer"] == "go", "its own adoption is no hindrance"
+    assert rollout.ask(second)["answer"] == "wait"
+    crash(rollout, first, "a")
+    rollout.judge()
+    assert rollout.ask(second)["answer"] == "wait", "who failed keeps its slot, and its partner waits"
+    rollout.write(lambda tx: tx.adoptions.release_slot(*tx.adoptions.of_rollout("r1", "failed")))
+    assert rollout.ask(second)["answer"] == "go"
+
+
+def test_a_rollout_that_is_over_keeps_no_partner_waiting(rollout):
+    first, second = rollout.hosts[:2]
+    for host in (first, second):
+        rollout.enrol(host, group="pair")
+    rollout.ask(first)
+    rollout.write(lambda tx: tx.rollouts.end("r1"))
+    assert rollout.store.read(lambda tx: tx.adoptions.unconfirmed_in({"pair", "none"})) == {}
+
+
+def test_a_host_that_a_limit_holds_back_waits_for_the_ring_of_its_turn(rollout):
+    host, other = rollout.hosts[:2]
+
+    def turn(ring):
+        mine = member.c.host == rollout.store.read(lambda tx: tx.hosts.find(host).key)
+        rollout.write(lambda tx: tx.connection.execute(update(member).where(mine).values(turn=ring)))
+
+    turn("early")
+    assert [rollout.ask(each)["answer"] for each in (host, other)] == ["wait", "go"]
+    turn("canary")
+    assert rollout.ask(host)["answer"] == "go"

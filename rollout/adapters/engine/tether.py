@@ -24,14 +24,21 @@ def tethered(argv: Sequence[str]) -> list[str]:
     return [sys.executable, "-I", "-S", __file__, str(os.getpid()), *argv]
 
 
-def main(parent: int, argv: Sequence[str]) -> None:
-    """Tie this process to its parent, then become the program."""
+def tie(parent: int) -> None:
+    """Let this process die with its parent, whose id is `parent`; elsewhere than on Linux it cannot be."""
+    if sys.platform != "linux":
+        return
     import ctypes  # noqa: PLC0415 - only the small process needs it
 
     if ctypes.CDLL(None, use_errno=True).prctl(_PR_SET_PDEATHSIG, _SIGKILL, 0, 0, 0) != 0:
         sys.exit(f"prctl: {os.strerror(ctypes.get_errno())}")
     if os.getppid() != parent:  # it died before the request was made
         sys.exit(1)
+
+
+def main(parent: int, argv: Sequence[str]) -> None:
+    """Tie this process to its parent, then become the program."""
+    tie(parent)
     os.execv(argv[0], list(argv))  # noqa: S606 - becoming the program is the point; no shell
 
 

@@ -7,7 +7,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, Select, bindparam, func, insert, or_, select, update
 from sqlalchemy.engine import Row
 
-from rollout.adapters.store.schema import adoption, event, member, presence, rollout, running, tally
+from rollout.adapters.store.schema import adoption, event, host, member, presence, rollout, running, tally
 from rollout.adapters.store.table import TableFamily
 from rollout.ports.adoption import Adoption, Returning
 from rollout.ports.rollout import Tally
@@ -75,6 +75,18 @@ class AdoptionTable(TableFamily):
             mine = chosen.where(adoption.c.host.in_(chunk)).order_by(adoption.c.granted_at, adoption.c.id)
             for row in self._rows(mine):
                 found.setdefault(row.host, []).append(_adoption(row))
+        return found
+
+    def unconfirmed_in(self, groups: Collection[str]) -> Mapping[str, Collection[int]]:
+        """Hosts of these redundancy groups whose adoption holds a slot of a rollout that is judged; by group."""
+        found: dict[str, set[int]] = {}
+        held = select(host.c.group, host.c.key).join(adoption, adoption.c.host == host.c.key)
+        held = held.join(rollout, rollout.c.id == adoption.c.rollout)
+        held = held.where(adoption.c.holding, rollout.c.over.is_(False))
+        listed = sorted(groups)
+        for start in range(0, len(listed), CHUNK):
+            for row in self._rows(held.where(host.c.group.in_(listed[start : start + CHUNK]))):
+                found.setdefault(row.group, set()).add(row.key)
         return found
 
     def of_rollout(self, rollout_: str, state: str | None = None) -> Sequence[Adoption]:

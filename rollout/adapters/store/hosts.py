@@ -18,6 +18,7 @@ from rollout.telemetry import RETIRED
 
 CHUNK = 2_000  # keys in one statement
 NEVER = ""  # boot of a presence row that only keeps what a host was told
+_HOST = [host.c[name] for name in HostRecord.__dataclass_fields__]
 _FIELDS = Presence._fields
 _COLUMNS = [presence.c[name] for name in _FIELDS]
 _TOUCH = "UPDATE presence SET seq=?, uptime=?, at=? WHERE host=?"
@@ -48,12 +49,12 @@ class HostTable(TableFamily):
 
     def find(self, host_: str) -> HostRecord | None:
         """A host by its id."""
-        row = self._row(select(host).where(host.c.id == host_))
+        row = self._row(select(*_HOST).where(host.c.id == host_))
         return None if row is None else _record(row)
 
     def find_all(self, hosts: Collection[str]) -> Mapping[str, HostRecord]:
         """Hosts by id; unknown ones are missing."""
-        chosen = (select(host).where(host.c.id.in_(chunk)) for chunk in _chunks(set(hosts)))
+        chosen = (select(*_HOST).where(host.c.id.in_(chunk)) for chunk in _chunks(set(hosts)))
         return {row.id: _record(row) for statement in chosen for row in self._rows(statement)}
 
     def by_key(self, key: int) -> HostRecord | None:
@@ -62,7 +63,7 @@ class HostTable(TableFamily):
 
     def records(self, keys: Collection[int]) -> Mapping[int, HostRecord]:
         """Hosts by integer key."""
-        chosen = (select(host).where(host.c.key.in_(chunk)) for chunk in _chunks(keys))
+        chosen = (select(*_HOST).where(host.c.key.in_(chunk)) for chunk in _chunks(keys))
         return {row.key: _record(row) for statement in chosen for row in self._rows(statement)}
 
     def keys(self, hosts: Collection[str]) -> Mapping[str, int]:
@@ -91,13 +92,17 @@ class HostTable(TableFamily):
         if not records:
             return {}
         names = [name for name in HostRecord.__dataclass_fields__ if name != "key"]
-        rows = [{name: getattr(record, name) for name in names} for record in records]
+        rows = [
+            {name: getattr(record, name) for name in names} | {"group": record.attributes.get("group")}
+            for record in records
+        ]
         stored = self._connection.execute(insert(host).returning(host.c.id, host.c.key), rows)
         return {row.id: row.key for row in stored}
 
     def replace_attributes(self, key: int, attributes: Mapping[str, Any], stratum: str) -> None:
         """New attributes of a host."""
-        self._run(update(host).where(host.c.key == key).values(attributes=dict(attributes), stratum=stratum))
+        values = {"attributes": dict(attributes), "group": attributes.get("group"), "stratum": stratum}
+        self._run(update(host).where(host.c.key == key).values(**values))
 
     def rekey(self, key: int) -> None:
         """Forget the public key: the next enrolment sets it, and `seq` starts again."""
@@ -161,7 +166,7 @@ class HostTable(TableFamily):
         spoken = {
             row.host: Presence._make(row) for row in self._rows(select(*_COLUMNS).where(presence.c.boot != NEVER))
         }
-        return [(_record(row), spoken.get(row.key)) for row in self._rows(select(host).order_by(host.c.key))]
+        return [(_record(row), spoken.get(row.key)) for row in self._rows(select(*_HOST).order_by(host.c.key))]
 
     def keep_crash(self, crash_: StoredCrash) -> bool:
         """Store a report; False when this host's report id was stored before."""
@@ -175,6 +180,12 @@ class HostTable(TableFamily):
         when = (crash.c.crashed_at >= since) & (crash.c.crashed_at < before)
         chosen = select(crash.c.host).where(crash.c.kind == "bugcheck", when).distinct()
         return {row.host for row in self._rows(chosen)}
+
+    def booted(self) -> Collection[tuple[int, float]]:
+        """(key, when its present boot began in unix seconds) of everybody that said so."""
+        said = (presence.c.boot != NEVER) & (presence.c.seq >= 0)  # who only asked has not said for how long it is up
+        chosen = select(presence.c.host, presence.c.at, presence.c.uptime).where(said)
+        return [(row.host, row.at - row.uptime) for row in self._rows(chosen)]
 
     def absent(self) -> Collection[int]:
         """Keys of hosts that announced sleep or shutdown and have not spoken since."""

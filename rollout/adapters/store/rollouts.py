@@ -28,6 +28,10 @@ def _record(row: Row[Any]) -> RolloutRecord:
     return RolloutRecord(**fields, policy=_policy(row.policy), strata=tuple(row.strata))
 
 
+def _member(row: Row[Any]) -> Member:
+    return Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active, row.turn)
+
+
 class RolloutTable(TableFamily):
     """ports.rollout.Rollouts."""
 
@@ -81,6 +85,7 @@ class RolloutTable(TableFamily):
                 "baseline": m.baseline,
                 "directed": m.directed,
                 "active": m.active,
+                "turn": m.turn,
             }
             for m in members
         ]
@@ -89,7 +94,7 @@ class RolloutTable(TableFamily):
     def member(self, rollout_: str, host: int) -> Member | None:
         """A host's place in a rollout."""
         row = self._row(select(member).where(member.c.rollout == rollout_, member.c.host == host))
-        return None if row is None else Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active)
+        return None if row is None else _member(row)
 
     def members(self, rollout_: str, hosts: Collection[int] | None = None) -> Sequence[Member]:
         """The places of these hosts (None: of everybody), by host key."""
@@ -97,7 +102,7 @@ class RolloutTable(TableFamily):
         listed = sorted(hosts) if hosts is not None else []
         chunks = [mine.where(member.c.host.in_(listed[at : at + CHUNK])) for at in range(0, len(listed), CHUNK)]
         rows = [row for chosen in ([mine] if hosts is None else chunks) for row in self._rows(chosen)]
-        return [Member(row.host, row.ring, row.stratum, row.baseline, row.directed, row.active) for row in rows]
+        return [_member(row) for row in rows]
 
     def move(self, rollout_: str, to: str, allowed: Collection[str], stop_reason: str | None = None) -> bool:
         """Change the state if it is one of `allowed`; whether it changed."""

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from policies.document import Policy
 
 VERDICT = "rollout.verdict/1"
+WORDS = ("sentence", "terms")  # for people; the document is the contract's
 
 
 @click.command("judge")
@@ -36,9 +37,9 @@ def judge_command(here: Session, file: Path, policy: str | None) -> None:
         raise NotFoundError(f"{file} holds no evidence", slug="no-evidence")
     for rows in recorded.values():
         found = replay(rows, chosen)
-        here.screen.document(VERDICT, {name: value for name, value in found.items() if name != "sentence"})
+        here.screen.document(VERDICT, {name: value for name, value in found.items() if name not in WORDS})
         if here.screen.json:
-            here.screen.say(f"{found['rollout']}: {found['sentence']}")  # words; the document is the contract's
+            here.screen.say(f"{found['rollout']}: {found['sentence']}")
         here.screen.text(_told(here, found))
 
 
@@ -68,7 +69,8 @@ def _told(here: Session, found: dict[str, Any]) -> str:
     rows += [("rows", found["rows"])]
     head = f"{clean(found['rollout'])}  {here.screen.paint(found['verdict'])}"
     said = [clean(found["sentence"])] if found.get("sentence") else []
-    return "\n".join([head, *said, *table(rows, left=(0, 1))])
+    why = [f"  {clean(term['sentence'])}" for term in found.get("terms", ())]
+    return "\n".join([head, *said, *table(rows, left=(0, 1)), *why])
 
 
 def _seconds(at: float | None) -> str:

@@ -65,8 +65,19 @@ def _evidence(found: dict[str, Any]) -> list[str]:
     if halt is None:
         return ["No evidence was judged yet; without it nothing is adopted."]
     said = f"E = {number(halt)}; halt_at (100 in shipped policies) stops, pause_at (20) pauses."
-    guards = sorted((evidence.get("guards") or {}).items(), key=lambda each: -(each[1] or 0))
-    return [said, *(f"  {name} {number(value)}" for name, value in guards)]
+    why = found.get("explanation") or {}
+    gates = [f"  {'open' if gate.get('passed') else 'shut'}  {_gate(gate)}" for gate in why.get("gates") or ()]
+    terms = [f"  {clean(str(term.get('sentence')))}" for term in why.get("terms") or ()]
+    if not terms:
+        guards = sorted((evidence.get("guards") or {}).items(), key=lambda each: -(each[1] or 0))
+        terms = [f"  {name} {number(value)}" for name, value in guards]
+    return [said, *terms, *(["What would promote:", *gates] if gates else [])]
+
+
+def _gate(gate: dict[str, Any]) -> str:
+    left = gate.get("hours")
+    soon = f" (in about {number(left)} h at the present rate)" if left and not gate.get("passed") else ""
+    return clean(f"{gate.get('sentence')}{soon}")
 
 
 @click.command("decisions")

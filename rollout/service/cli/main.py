@@ -52,6 +52,7 @@ COMMANDS: Mapping[str, tuple[str, str]] = {
     "host": ("host", "The reference agent: enrol, run, check signed metadata."),
     "swarm": ("swarm", "Many simulated hosts against a gateway."),
     "judge": ("judge", "Fold recorded evidence again and say what the judge decides."),
+    "simulate": ("simulate", "Play a scenario many times under the production judge."),
     "doctor": ("machine", "Whether this machine and its data are sound."),
     "engine": ("machine", "The workflow engine's program."),
     "completion": ("machine", "Completion for a shell."),

@@ -43,6 +43,7 @@ class Attributes(msgspec.Struct, omit_defaults=True):
     site: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     role: Annotated[str, msgspec.Meta(max_length=128)] | None = None
     tenant: Annotated[str, msgspec.Meta(max_length=128)] | None = None
+    group: Annotated[str, msgspec.Meta(min_length=1, max_length=128)] | None = None
     tags: Annotated[list[Tag], msgspec.Meta(max_length=64)] | None = None
 
 

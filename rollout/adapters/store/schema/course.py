@@ -95,6 +95,7 @@ member = Table(
     Column("baseline", BigInteger),
     Column("directed", Boolean, nullable=False),  # eligible, and its baseline is known or none
     Column("active", Boolean, nullable=False),  # heard shortly before the rollout began
+    Column("turn", String(63)),  # the later ring with which a limit lets it adopt
     sqlite_with_rowid=False,
 )
 

@@ -16,6 +16,8 @@ host = Table(
     Column("enrolled_at", Float, nullable=False),
     Column("retired_at", Float),
     Column("token", String(32)),
+    Column("group", String(128)),  # redundancy group, as in its attributes
+    Index("host_by_group", "group"),
 )
 
 presence = Table(

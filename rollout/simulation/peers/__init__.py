@@ -1,0 +1,1 @@
+"""Other rules for halting, each a small function over the same paths as the judge."""
