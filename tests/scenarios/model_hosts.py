@@ -7,7 +7,7 @@ from rollout.operation import crashed, roster
 from rollout.telemetry import CrashReport
 from tests.scenarios.model_house import HOSTS
 from tests.scenarios.model_people import PeopleSteps
-from tests.scenarios.model_promises import DEADLINE, PATIENCE
+from tests.scenarios.model_promises import DEADLINE, FORWARD, PATIENCE
 from tests.scenarios.model_steps import one, readies, seldom, some, step
 from tests.scenarios.model_world import TIME
 from tests.scenarios.promise_world import OLD
@@ -46,15 +46,17 @@ class HostSteps(PeopleSteps):
 
     @rule(
         hosts=st.lists(one, min_size=1, max_size=3, unique=True),
-        how=st.sampled_from(["crash", "lag", "go dark"]),
+        how=st.sampled_from(["crash", "lag", "go dark", "revert"]),
         after=st.integers(0, 4),
         times=st.integers(4, 10),
     )
     @step("nearly well")
     def all_goes_nearly_well(self, hosts: list[int], how: str, after: int, times: int) -> None:
-        """As above, but for a few that were let go: they crash, do not load, or fall silent when they proved well."""
+        """As above, but for a few that were let go: they crash, revert, never load, or fall silent later."""
         self.come_back(late=False)
         self.two_unfreeze(first="cat", second="dan")
+        if self.audit.states[self.here.name] not in FORWARD:
+            self._start("rita", "halt", asking=False, lenient=False)
         self._go_on(1)
         self.lagging = set(self._among(hosts, self._candidates())) if how == "lag" else set()
         hosts = self._aim(hosts, aimed=True)
@@ -62,19 +64,24 @@ class HostSteps(PeopleSteps):
         for host in hosts:
             if how == "crash":
                 self.crash(host=host, aimed=False, again=False, hurry=False)
+            if how == "revert":
+                self._revert(self._among([host], self._unproven())[0])
             self.here.bodies[host].silent |= how == "go dark"
         self._go_well(times)
         self.lagging = set()
 
-    @rule(share=st.integers(1, 3), after=st.integers(0, 8), times=st.integers(3, 5))
+    @rule(share=st.integers(1, 3), after=st.integers(0, 8), times=st.integers(3, 5), ready=readies)
     @step("nearly well")
-    def many_doze(self, share: int, after: int, times: int) -> None:
+    def many_doze(self, share: int, after: int, times: int, ready: tuple[int, bool] | None) -> None:
         """Every host, or every second or third, of those that were let go says nothing for nearly too long."""
         self.come_back(late=False)
-        self._go_well(after)
+        self._get_ready(ready)
+        self._go_well(after if ready is None else 0)
         dozing = self._touched()[::share]
         for host in dozing:
             self.here.bodies[host].silent = True
+        self._go_on(0 if ready is None else times - 1, forward=False)
+        self._try_all()
         self._go_well(times)
         for host in dozing:
             self.here.bodies[host].silent = False
@@ -150,6 +157,9 @@ class HostSteps(PeopleSteps):
     @step("revert")
     def revert(self, host: int) -> None:
         (host,) = self._aim([host], aimed=True)
+        self._revert(host)
+
+    def _revert(self, host: int) -> None:
         body = self.here.bodies[host]
         if body.adoption is not None and body.running == self.here.release_of[body.adoption]:
             body.running, body.phase = max(OLD, body.running - 1), "reverted"

@@ -102,6 +102,11 @@ class Steps(RuleBasedStateMachine):
         gone = 'SELECT host FROM adoption WHERE rollout = ? ORDER BY "order"'
         return [host for (host,) in self.audit.records.all(gone, self.here.name)]
 
+    def _unproven(self) -> list[int]:
+        """Hosts that were let go in the rollout in hand and are neither confirmed nor failed."""
+        unproven = "SELECT host FROM adoption WHERE rollout = ? AND state = 'open'"
+        return [host for (host,) in self.audit.records.all(unproven, self.here.name)]
+
     def _among(self, drawn: list[int], some: list[int]) -> list[int]:
         """As many of these as were drawn; the drawn ones where there are none."""
         return [some[number % len(some)] for number in drawn] if some else drawn
