@@ -94,6 +94,7 @@ class Counts:
     exposed_hours: float = 0.0
     control_hours: float = 0.0
     overdue: int = 0
+    overdue_asleep: int = 0
     outstanding: int = 0
     mute_exposed: int = 0
     mute_control: int = 0
@@ -162,6 +163,7 @@ class World:
             exposed=fleet.granted,
             exposed_confirmed=fleet.confirmed,
             overdue=counts.overdue,
+            overdue_asleep=counts.overdue_asleep,
             dark=fleet.dark_exposed,
             outstanding=counts.outstanding,
             host_hours=counts.exposed_hours,
