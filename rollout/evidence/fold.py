@@ -227,6 +227,7 @@ class EvidenceFold:
             exposed_confirmed=risk.confirmed,
             band=risk.band,
             control_in_stratum=risk.control_in_stratum,
+            confirmed_in_stratum=risk.confirmed_in_stratum,
         )
 
     def _is_before(self, event: Event) -> bool:

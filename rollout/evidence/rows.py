@@ -5,8 +5,9 @@ Strict both ways: a row of unknown kind, with an unknown field, a negative count
 Rows are frozen msgspec structs: slots like a dataclass's, but decoded and checked at a million rows a second.
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
-order, empty rings 0), a guard row's `control_in_stratum` (control hosts at risk in the whole stratum, given where
-the row's `band` is no match: the judge then falls back on it), and a tick's `overdue_asleep` (how many of `overdue`
+order, empty rings 0), a guard row's `control_in_stratum` and `confirmed_in_stratum` (control, and exposed hosts that
+confirmed, at risk in the whole stratum; given where the row's `band` is no match: the judge falls back on the first,
+and without the second the row proves no safety), and a tick's `overdue_asleep` (how many of `overdue`
 are late only since their hosts announced sleep).
 """
 
@@ -68,6 +69,7 @@ class FailureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     exposed_confirmed: Count = 0
     band: str | int | None = None
     control_in_stratum: Count | None = None
+    confirmed_in_stratum: Count | None = None
 
 
 class AdoptionRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -132,7 +134,7 @@ _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
     ("strata", Header),
 )
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
-_OPTIONAL: Final = ("band", "control_in_stratum", "policy", "rings", "ring", "person")
+_OPTIONAL: Final = ("band", "control_in_stratum", "confirmed_in_stratum", "policy", "rings", "ring", "person")
 
 
 def parse(line: str, number: int) -> Row:

@@ -224,6 +224,7 @@ class World:
         fields: dict[str, Any] = {"band": BANDS[band]}
         if not is_match(seen, matched, round(exposed * sum(shares)), awake):
             fields["control_in_stratum"] = max(awake, matched)
+            fields["confirmed_in_stratum"] = max(round(confirmed * sum(shares)), proven)
         return (seen, matched, proven), fields
 
     def _proven(self, band: int, exposed: int, confirmed: int, share: float) -> float:
