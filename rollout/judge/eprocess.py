@@ -57,10 +57,9 @@ class EProcess:
     def advance(self, log_m: Floats, rows: Draws, weight: Floats | None = None) -> Floats:
         """Return log M (..., grid) after all rows, without the path; `weight` (rows,): how much of a factor counts."""
         steps = self.steps(log_m, rows)
-        part = np.flatnonzero(weight != 1.0) if weight is not None else np.empty(0, np.int64)
-        if part.size:
-            gains = steps[..., 1 + part, :]
-            steps[..., 1 + part, :] = np.log1p(weight[part, None] * np.expm1(gains))
+        if weight is not None:
+            part = np.flatnonzero(weight != 1.0)
+            steps[..., 1 + part, :] = np.log1p(weight[part, None] * np.expm1(steps[..., 1 + part, :]))
         after: Floats = np.add.reduce(steps, axis=-2)
         return after
 

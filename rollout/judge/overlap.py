@@ -33,4 +33,5 @@ def weights(exposed: Bools, confirmed: Floats, control: Floats, of_confirmed: Fl
 
 
 def _ratio(part: Floats, whole: Floats, empty: float) -> Floats:
-    return np.divide(part, whole, out=np.full(whole.shape, empty), where=whole > 0)
+    ratio: Floats = np.divide(part, whole, out=np.full(whole.shape, empty), where=whole > 0)
+    return ratio
