@@ -49,3 +49,8 @@ def passed(course: Course, clock: float, overdue: float, deadline: float) -> Dea
     if course.state == "failed" and course.holding and clock - course.failed > deadline:
         return "resolved"
     return None
+
+
+def is_late_by_sleep(course: Course, clock: float, overdue: float) -> bool:
+    """Whether an overdue adoption is late only by announced sleep: awake, its host had no more than `overdue` yet."""
+    return course.overdue and clock - course.granted - course.slept <= overdue

@@ -6,12 +6,13 @@ where the old one stood. It decides nothing; the judge does.
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import takewhile
 from typing import NamedTuple
 
 import numpy as np
 
 from rollout.event import Event, EventKind
-from rollout.evidence.course import Course, passed
+from rollout.evidence.course import Course, is_late_by_sleep, passed
 from rollout.evidence.fleet import HELD_OUT, NEVER, Fleet, Place
 from rollout.evidence.risk import Risk
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
@@ -92,6 +93,11 @@ class EvidenceFold:
             course = self.courses[self._course_of[host]]
             if course.state == "open":
                 course.slept += seconds
+
+    def late_by_sleep(self, clock: float, overdue: float) -> int:
+        """How many adoptions are overdue only since their hosts announced sleep; arguments as of `due`."""
+        late = takewhile(lambda course: clock - course.granted > overdue, self._unsettled.values())
+        return sum(is_late_by_sleep(course, clock, overdue) for course in late)
 
     def _open_adoption(self, host: int) -> str | None:
         course = self.courses.get(self._course_of.get(host, ""))
@@ -221,6 +227,7 @@ class EvidenceFold:
             exposed_confirmed=risk.confirmed,
             band=risk.band,
             control_in_stratum=risk.control_in_stratum,
+            confirmed_in_stratum=risk.confirmed_in_stratum,
         )
 
     def _is_before(self, event: Event) -> bool:

@@ -17,13 +17,14 @@ EXPOSED, CONTROL, CONFIRMED = range(3)
 
 
 class AtRisk(NamedTuple):
-    """Hosts at risk of one guard in one stratum and band; `control_in_stratum` where the band is no match."""
+    """Hosts at risk of one guard in one stratum and band; those of the whole stratum where the band is no match."""
 
     band: str
     exposed: int
     control: int
     confirmed: int
-    control_in_stratum: int | None
+    control_in_stratum: int | None = None
+    confirmed_in_stratum: int | None = None
 
 
 class Risk:
@@ -49,9 +50,11 @@ class Risk:
         mine = np.array([exposed, not exposed, exposed and fleet.confirmed[host]], np.int64)
         stratum = self._counts[guard][:, fleet.stratum[host]]
         exposed_here, control_here, confirmed = (stratum[:, band] + mine).tolist()
-        exposed_in_all, control_in_all, _ = (stratum.sum(axis=1) + mine).tolist()
-        match = is_match(exposed_here, control_here, exposed_in_all, control_in_all)
-        return AtRisk(BANDS[band], exposed_here, control_here, confirmed, None if match else control_in_all)
+        exposed_in_all, control_in_all, confirmed_in_all = (stratum.sum(axis=1) + mine).tolist()
+        here = AtRisk(BANDS[band], exposed_here, control_here, confirmed)
+        if is_match(exposed_here, control_here, exposed_in_all, control_in_all):
+            return here
+        return here._replace(control_in_stratum=control_in_all, confirmed_in_stratum=confirmed_in_all)
 
     def leave(self, host: int) -> None:
         """Something happens to this host: it counts no more."""

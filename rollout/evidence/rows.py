@@ -5,8 +5,10 @@ Strict both ways: a row of unknown kind, with an unknown field, a negative count
 Rows are frozen msgspec structs: slots like a dataclass's, but decoded and checked at a million rows a second.
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
-order, empty rings 0), and a guard row's `control_in_stratum` (control hosts at risk in the whole stratum, given
-where the row's `band` is no match: the judge then falls back on it).
+order, empty rings 0), a guard row's `control_in_stratum` and `confirmed_in_stratum` (control, and exposed hosts that
+confirmed, at risk in the whole stratum; given where the row's `band` is no match: the judge falls back on the first,
+and without the second the row proves no safety), and a tick's `overdue_asleep` (how many of `overdue`
+are late only since their hosts announced sleep).
 """
 
 from collections.abc import Iterable
@@ -67,6 +69,7 @@ class FailureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     exposed_confirmed: Count = 0
     band: str | int | None = None
     control_in_stratum: Count | None = None
+    confirmed_in_stratum: Count | None = None
 
 
 class AdoptionRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
@@ -99,6 +102,7 @@ class TickRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     exposed: Count = 0
     exposed_confirmed: Count = 0
     overdue: Count = 0
+    overdue_asleep: Count = 0
     dark: Count = 0
     outstanding: Count = 0
     host_hours: HostHours = 0.0
@@ -130,7 +134,7 @@ _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
     ("strata", Header),
 )
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
-_OPTIONAL: Final = ("band", "control_in_stratum", "policy", "rings", "ring", "person")
+_OPTIONAL: Final = ("band", "control_in_stratum", "confirmed_in_stratum", "policy", "rings", "ring", "person")
 
 
 def parse(line: str, number: int) -> Row:
@@ -190,6 +194,8 @@ def _checked(row: _AnyRow, number: int) -> _AnyRow:
     """Return the row if it keeps the rules that its types cannot express."""
     if isinstance(row, TickRow) and not row.tick:
         raise EvidenceError(f"line {number}: `tick` is true or the row is no tick")
+    if isinstance(row, TickRow) and row.overdue_asleep > row.overdue:
+        raise EvidenceError(f"line {number}: {row.overdue_asleep} overdue and asleep of {row.overdue} overdue")
     if isinstance(row, Header) and (row.seq, row.at) != (0, 0.0):
         raise EvidenceError(f"line {number}: a header has seq 0 and at 0, not {row.seq} and {row.at:g}")
     if isinstance(row, Header) and len(set(row.strata)) != len(row.strata):

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from rollout.evidence.rows import FailureRow
 from rollout.judge.eprocess import Bools, Draws, Floats, draws
 from rollout.judge.guards import BAND_NULL_RATIO, GUARDS
+from rollout.judge.overlap import weights
 
 Integers: TypeAlias = NDArray[np.int64]
 NUMBER: Final = {guard: number for number, guard in enumerate(GUARDS)}
@@ -20,8 +21,8 @@ NUMBER: Final = {guard: number for number, guard in enumerate(GUARDS)}
 class Columns:
     """Guard rows of one rollout in order; every array is of shape (rows,).
 
-    `guard` indexes GUARDS. `widened`: the row's band has fewer control than exposed hosts, so `control` counts the
-    whole stratum and the row is judged against BAND_NULL_RATIO.
+    `guard` indexes GUARDS. `widened`: the row's band has fewer control than exposed hosts, so `confirmed` and `control`
+    count the whole stratum and the row is judged against BAND_NULL_RATIO; `weight` is what it counts in promoting.
     """
 
     guard: Integers
@@ -30,6 +31,7 @@ class Columns:
     confirmed: Floats
     control: Floats
     widened: Bools
+    weight: Floats
 
     def of(self, guard: int) -> "Columns":
         """Return the rows of one guard."""
@@ -44,6 +46,7 @@ class Columns:
             self.confirmed[chosen],
             self.control[chosen],
             self.widened[chosen],
+            self.weight[chosen],
         )
 
     def harm(self, null_ratio: Floats) -> Draws:
@@ -52,13 +55,8 @@ class Columns:
         return draws(self.exposed, self.exposed_at_risk, self.control, null)
 
     def safety(self, margin: Floats) -> Draws:
-        """Return the draws that promote, (margins, rows): confirmed hosts only, but every exposed failure.
-
-        A control failure of a widened row proves nothing, since its band had no match in control.
-        """
-        margin = margin[:, None]
-        proof = np.where(self.widened & ~self.exposed, 0.0, self.control)
-        return draws(self.exposed, np.minimum(self.confirmed, self.exposed_at_risk), proof, margin)
+        """Return the draws that promote, (margins, rows): confirmed hosts only, but every exposed failure."""
+        return draws(self.exposed, self.confirmed, self.control, margin[:, None])
 
     def matched(self) -> Draws:
         """Return the draws at ratio 1 of rows whose band is matched in control: for the interval."""
@@ -73,19 +71,27 @@ def columns(rows: Sequence[FailureRow]) -> Columns:
         return np.fromiter(map(attrgetter(name), rows), np.float64, size)
 
     control, exposed_at_risk = column("control_at_risk"), column("exposed_at_risk")
+    confirmed = np.minimum(column("exposed_confirmed"), exposed_at_risk)
+    exposed = np.fromiter(map("exposed".__eq__, map(attrgetter("arm"), rows)), np.bool_, size)
+    weight = np.ones(size)
     whole = list(map(attrgetter("control_in_stratum"), rows))
     if whole.count(None) < size:
         in_stratum = np.array(whole, np.float64)  # None is NaN
         banded = np.fromiter((row.band is not None for row in rows), np.bool_, size)
         widened = banded & ~np.isnan(in_stratum) & (control < exposed_at_risk)
-        control = np.where(widened, in_stratum, control)
+        proven = np.array([row.confirmed_in_stratum for row in rows], np.float64)
+        weighed = widened & ~np.isnan(proven)
+        proven = np.where(weighed, np.fmax(proven, confirmed), confirmed)
+        weight = np.where(weighed, weights(exposed, confirmed, control, proven, in_stratum), ~widened | exposed)
+        confirmed, control = proven, np.where(widened, in_stratum, control)
     else:
         widened = np.zeros(size, np.bool_)
     return Columns(
         np.fromiter(map(NUMBER.__getitem__, map(attrgetter("guard"), rows)), np.int64, size),
-        np.fromiter(map("exposed".__eq__, map(attrgetter("arm"), rows)), np.bool_, size),
+        exposed,
         exposed_at_risk,
-        column("exposed_confirmed"),
+        confirmed,
         control,
         widened,
+        weight,
     )

@@ -54,9 +54,13 @@ class EProcess:
         """Return the state before any row: log M = 0, shape (*batch, grid)."""
         return np.zeros((*batch, self.ratio.size))
 
-    def advance(self, log_m: Floats, rows: Draws) -> Floats:
-        """Return log M (..., grid) after all rows, without the path."""
-        after: Floats = np.add.reduce(self.steps(log_m, rows), axis=-2)
+    def advance(self, log_m: Floats, rows: Draws, weight: Floats | None = None) -> Floats:
+        """Return log M (..., grid) after all rows, without the path; `weight` (rows,): how much of a factor counts."""
+        steps = self.steps(log_m, rows)
+        if weight is not None:
+            part = np.flatnonzero(weight != 1.0)
+            steps[..., 1 + part, :] = np.log1p(weight[part, None] * np.expm1(steps[..., 1 + part, :]))
+        after: Floats = np.add.reduce(steps, axis=-2)
         return after
 
     def path(self, log_m: Floats, rows: Draws) -> Floats:

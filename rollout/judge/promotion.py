@@ -49,7 +49,7 @@ class SafetyState:
         for guard in SAFETY_GUARDS:
             own = rows.of(GUARDS.index(guard))
             if own.exposed.size:
-                log_m[guard] = SAFETY.advance(log_m[guard], own.safety(self.margin))
+                log_m[guard] = SAFETY.advance(log_m[guard], own.safety(self.margin), own.weight)
         return SafetyState(self.margin, log_m)
 
     def evidence(self, margin: float) -> dict[Guard, float]:

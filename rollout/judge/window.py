@@ -9,15 +9,18 @@ from array import array
 from collections import deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal
+from typing import Final, Literal, TypeAlias
 
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
 from rollout.plan import OTHER
 
-ROLLOUT: Final = ("rollout", "")
+Scope: TypeAlias = tuple[str, str]
+ROLLOUT: Final[Scope] = ("rollout", "")
 HOUR: Final = 3600.0
+FEW_BATCHES: Final = 20
+"""First batches that a rollout, ring or stratum may have granted for its first five outcomes to be its first five."""
 STATUS: Final = {"confirmed": CONFIRMED, "failed": FAILED, "overdue": OVERDUE}
 
 
@@ -35,7 +38,7 @@ class Pacer:
     def __init__(self, policy: Policy, strata: Sequence[str]) -> None:
         self._ring = policy.rings[0]
         self._uptime_hours = policy.confirm.uptime.total_seconds() / HOUR
-        self._deadline = policy.confirm.deadline.total_seconds()
+        self._counted = 2.0 * (policy.confirm.deadline + policy.heartbeat).total_seconds()
         self._strata = {name: number for number, name in enumerate(dict.fromkeys([*strata, OTHER]))}
         self._named = frozenset(strata)
         self.whole = self._lane()
@@ -43,12 +46,13 @@ class Pacer:
         self._first_order: int | None = None
         self._stratum_of = array("i")
         self._rank_of = array("q")
-        self._five: dict[tuple[str, str], FirstFive] = {}
+        self._five: dict[Scope, FirstFive] = {}
         self._recent: deque[tuple[float, int]] = deque()
         self._recent_count = 0
+        self._fresh = 0  # granted since the last tick
         self._resolved = 0
         self._dark_floor = 0.0
-        self.at_once = 0
+        self.at_once = self._unannounced = 0
         self.allowed_at_once = float(self._ring.max_dark)
 
     @property
@@ -77,8 +81,8 @@ class Pacer:
             if five.in_force:
                 five.in_force = False
                 (self._lane_of(name) if scope == "stratum" else self.whole).begin_again()
-        if self.at_once > self.allowed_at_once:
-            self._dark_floor = 2.0 * self.at_once
+        if self._unannounced > self.allowed_at_once:
+            self._dark_floor = 2.0 * self._unannounced
         self._set_anew()
 
     def take(self, row: AdoptionRow) -> Alarm | None:
@@ -101,22 +105,37 @@ class Pacer:
         """Count what is overdue or dark at once at a tick that sees; `control_dark`: control failures of `dark`.
 
         Dark hosts count while their failed adoptions hold a slot; the more pessimistic of tick and rows is taken.
+        What is late by an announced sleep keeps the gate of `at_once` shut, but does not pause.
         """
-        while self._recent and self._recent[0][0] <= tick.at - self._deadline:
-            self._recent_count -= self._recent.popleft()[1]
-        hours = tick.control_host_hours
-        rate = control_dark / hours if hours > 0 else 0.0
-        expected = rate * self._uptime_hours * self._recent_count
+        expected = self._ordinary_silence(tick, control_dark)
         holding = self.whole.failed - self._resolved
         self.at_once = max(self.whole.overdue, tick.overdue) + min(tick.dark, holding)
+        self._unannounced = self.at_once - min(tick.overdue_asleep, tick.overdue)
         self.allowed_at_once = self._ring.max_dark + 3.0 * expected
-        if self.at_once <= max(self.allowed_at_once, self._dark_floor):
+        allowed = max(self.allowed_at_once, self._dark_floor)
+        if self._unannounced <= allowed:
             return None
         return Alarm(
             "max-dark",
-            f"{self.at_once} adoptions are overdue or dark at once; {max(self.allowed_at_once, self._dark_floor):.4g} "
+            f"{self._unannounced} adoptions are overdue or dark at once; {allowed:.4g} "
             f"are allowed (max_dark {self._ring.max_dark}, ordinary silence {expected:.2g})",
         )
+
+    def _ordinary_silence(self, tick: TickRow, control_dark: int) -> float:
+        """Return how many of the adoptions that can be counted now are silent as control is.
+
+        An adoption can be from its grant until the slot of a failed one is given back: two deadlines, each noted up
+        to a heartbeat late. The rows of a tick are of its clock.
+        """
+        if self._fresh:
+            self._recent.append((tick.clock, self._fresh))
+            self._recent_count += self._fresh
+            self._fresh = 0
+        while self._recent and self._recent[0][0] <= tick.clock - self._counted:
+            self._recent_count -= self._recent.popleft()[1]
+        hours = tick.control_host_hours
+        rate = control_dark / hours if hours > 0 else 0.0
+        return rate * self._uptime_hours * self._recent_count
 
     def _grant(self, row: AdoptionRow) -> None:
         due = len(self._rank_of) + (self._first_order or 0)
@@ -130,8 +149,9 @@ class Pacer:
         self._stratum_of.extend([number] * row.count)
         lane.grant(row.count)
         self.whole.grant(row.count)
-        self._recent.append((row.at, row.count))
-        self._recent_count += row.count
+        self._fresh += row.count
+        for scope in self._scopes(row):
+            self._five[scope].grant(row.order, row.count)
 
     def _index(self, row: AdoptionRow) -> int:
         """Return the rank of the row's first adoption; the run was granted, in one stratum."""
@@ -152,16 +172,22 @@ class Pacer:
 
     def _note(self, row: AdoptionRow) -> Alarm | None:
         """Tell the first-five rules of an outcome."""
-        stratum = row.stratum if row.stratum in self._strata else OTHER
-        bad, fired = row.adoption != "confirmed", []
-        for key in (ROLLOUT, ("ring", row.ring), ("stratum", stratum)):
-            if key not in self._five:
-                self._five[key] = FirstFive()
-            if self._five[key].note(row.order, row.count, bad=bad):
-                fired.append(" ".join(key).strip())
+        bad, few = row.adoption != "confirmed", FEW_BATCHES * self._ring.first_batch
+        scopes = self._scopes(row)
+        fired = [
+            " ".join(scope).strip() for scope in scopes if self._five[scope].note(row.order, row.count, few, bad=bad)
+        ]
         if not fired:
             return None
         return Alarm("first-five", f"3 of the first 5 adoptions of the {' and the '.join(fired)} failed or are overdue")
+
+    def _scopes(self, row: AdoptionRow) -> tuple[Scope, Scope, Scope]:
+        """Return the scopes of a row that have a first-five rule: the rollout, its ring, its stratum."""
+        scopes = ROLLOUT, ("ring", row.ring), ("stratum", row.stratum if row.stratum in self._strata else OTHER)
+        for scope in scopes:
+            if scope not in self._five:
+                self._five[scope] = FirstFive()
+        return scopes
 
     def _set_anew(self) -> None:
         for lane in (self.whole, *self._lanes):

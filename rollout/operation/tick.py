@@ -201,6 +201,8 @@ def _tick_row(
     fleet, last = watched.fold.fleet, watched.last_tick
     exposed_cover, control_cover = cover
     tallies = tx.adoptions.tallies(watched.record.id).values()
+    policy = watched.record.policy
+    overdue = sum(tally.overdue for tally in tallies)
     row = TickRow(
         rollout=watched.record.id,
         seq=watched.fold.next_seq,
@@ -211,7 +213,8 @@ def _tick_row(
         control_reporting_bp=round(control_cover * 10_000),
         exposed=int(np.count_nonzero(fleet.granted)),
         exposed_confirmed=int(np.count_nonzero(fleet.confirmed)),
-        overdue=sum(tally.overdue for tally in tallies),
+        overdue=overdue,
+        overdue_asleep=min(overdue, watched.fold.late_by_sleep(watched.clock, policy.overdue.total_seconds())),
         dark=sum(watched.fold.dark_by_ring().values()),
         outstanding=sum(tally.outstanding for tally in tallies),
         host_hours=watched.host_hours,
@@ -220,7 +223,6 @@ def _tick_row(
         admitted=_admitted(watched, ring),
         blind=watched.blind,  # type: ignore[arg-type]  # literals of _blindness
     )
-    policy = watched.record.policy
     old = around.elapsed - watched.last_tick_elapsed >= max(policy.judge.every, policy.heartbeat).total_seconds()
     if not must and not old and last is not None and _counts(row) == _counts(last):
         return None
@@ -237,6 +239,7 @@ def _counts(row: TickRow) -> tuple[object, ...]:
         row.exposed,
         row.exposed_confirmed,
         row.overdue,
+        row.overdue_asleep,
         row.dark,
         row.outstanding,
         row.reboots,

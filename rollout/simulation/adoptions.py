@@ -166,6 +166,8 @@ class Adoptions:
         for share, how in world.habits.sleepers:
             chance = share * -math.expm1(-self._confirm_seconds / HOUR / how.awake)
             for host in _chosen(rng, batch, int(rng.binomial(size, chance))):
+                if host in world.silent.at:
+                    continue  # dead before it could announce a sleep
                 nap = float(rng.exponential(how.asleep)) * HOUR
                 world.troubled.add(host, at)
                 self._asleep[host] = at + self._confirm_seconds + nap
@@ -214,8 +216,8 @@ class Adoptions:
         world.counts.outstanding -= end - start
         self._outstanding[stratum] -= end - start
         if end - start == 1:
-            self._asleep.pop(start, None)
             self._not_overdue(start)
+            self._asleep.pop(start, None)
         self._settled += end - start
         order = batch.order + start - batch.start
         world.pen.adoption("confirmed", at, batch.cell.ring or "", stratum, order, end - start)
@@ -248,7 +250,7 @@ class Adoptions:
         lost = [host for host in batch.left if self._is_open(host)]
         for host in lost:
             self._overdue.add(host)
-            self._world.counts.overdue += 1
+            self._count_overdue(host, 1)
             self._write("overdue", batch, host, at)
         if lost:
             self._world.tick(at)
@@ -278,7 +280,13 @@ class Adoptions:
     def _not_overdue(self, host: int) -> None:
         if host in self._overdue:
             self._overdue.remove(host)
-            self._world.counts.overdue -= 1
+            self._count_overdue(host, -1)
+
+    def _count_overdue(self, host: int, by: int) -> None:
+        """Whoever sleeps has announced it, and sleeps until it confirms."""
+        counts = self._world.counts
+        counts.overdue += by
+        counts.overdue_asleep += by if host in self._asleep else 0
 
     def _is_open(self, host: int) -> bool:
         return not self._world.fleet.state[host] & (FAILED | CONFIRMED)

@@ -94,6 +94,7 @@ class Counts:
     exposed_hours: float = 0.0
     control_hours: float = 0.0
     overdue: int = 0
+    overdue_asleep: int = 0
     outstanding: int = 0
     mute_exposed: int = 0
     mute_control: int = 0
@@ -162,6 +163,7 @@ class World:
             exposed=fleet.granted,
             exposed_confirmed=fleet.confirmed,
             overdue=counts.overdue,
+            overdue_asleep=counts.overdue_asleep,
             dark=fleet.dark_exposed,
             outstanding=counts.outstanding,
             host_hours=counts.exposed_hours,
@@ -222,6 +224,7 @@ class World:
         fields: dict[str, Any] = {"band": BANDS[band]}
         if not is_match(seen, matched, round(exposed * sum(shares)), awake):
             fields["control_in_stratum"] = max(awake, matched)
+            fields["confirmed_in_stratum"] = max(round(confirmed * sum(shares)), proven)
         return (seen, matched, proven), fields
 
     def _proven(self, band: int, exposed: int, confirmed: int, share: float) -> float:

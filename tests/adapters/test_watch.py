@@ -158,6 +158,29 @@ def test_five_silent_deaths_roll_back_without_anyone(store: Store, clock: HandCl
     assert [a.outcome for a in store.read(lambda tx: tx.adoptions.of_rollout(R))] == ["dark"] * 5
 
 
+def test_announced_sleepers_are_overdue_and_pause_nothing(store: Store, clock: HandClock) -> None:
+    watch = watch_of(store, clock)
+    pass_time(store, watch, clock, 1, everyone(store))
+    for host in range(1, 16):
+        grant(store, host)
+    pass_time(store, watch, clock, 1, everyone(store))
+
+    def settle(tx: Transaction) -> None:
+        for host in range(1, 6):
+            tx.adoptions.confirm(tx.adoptions.get(f"a{host}"))
+            tx.events.append(EventKind.CONFIRMED, host, rollout=R, adoption=f"a{host}")
+        for host in range(6, 16):
+            tx.events.append(EventKind.ASLEEP, host)
+
+    store.write(settle).result()
+    awake = [*range(1, 6), *range(16, HOSTS + 1)]
+    pass_time(store, watch, clock, 8, lambda: beat(store, awake))
+    last = watch.owned[R].last_tick
+    assert (last.overdue, last.overdue_asleep, last.outstanding) == (10, 10, 10)
+    assert watch.owned[R].judge.judgement().x == 10, "they count as failed until they confirm"
+    assert state(store) == "running"
+
+
 def test_a_silent_control_arm_is_blindness_not_evidence(store: Store, clock: HandClock) -> None:
     watch = watch_of(store, clock)
     pass_time(store, watch, clock, 3, everyone(store))

@@ -26,6 +26,12 @@ class Process:
         self.grid = np.asarray(grid)
         self.sums = np.zeros(len(grid))
 
+    def weighed(self, exposed, y1, y0, null, weight):
+        """The part `weight` of a row's factor, and 1 - `weight` of none."""
+        before = self.sums
+        self.row(exposed, y1, y0, null)
+        self.sums = before + np.log(1 - weight + weight * np.exp(self.sums - before))
+
     def row(self, exposed, y1, y0, null):
         """x ln(q(theta)/q(null)) + (1 - x) ln((1 - q(theta))/(1 - q(null)))."""
         theta = self.grid * null
@@ -95,9 +101,15 @@ class Reference:
         stratum = row.stratum if row.stratum in self.strata else "other"
         if row.guard == "crash_or_dark" and stratum in self.strata:
             self.strata[stratum].row(exposed, y1, y0, null)
+        proven, weight = min(row.exposed_confirmed, row.exposed_at_risk), 1.0
+        if unmatched and row.confirmed_in_stratum is None:
+            weight = float(exposed)
+        elif unmatched:
+            here, proven = proven, max(proven, row.confirmed_in_stratum)
+            weight = overlap(exposed, here, proven, row.control_at_risk, y0)
         for (guard, margin), process in self.safety.items():
-            if guard == row.guard and not (unmatched and not exposed):
-                process.row(exposed, min(row.exposed_confirmed, row.exposed_at_risk), y0, margin)
+            if guard == row.guard:
+                process.weighed(exposed, proven, y0, margin, weight)
         for level in (20.0, 100.0):
             if self.e >= level * (1 - 1e-12):
                 self.crossed.setdefault(level, row.seq)
@@ -107,6 +119,13 @@ class Reference:
         four = sum(WEIGHTS[name] * guard.value for name, guard in self.guards.items())
         strata = [guard.value for guard in self.strata.values()]
         return four + STRATA_WEIGHT * (sum(strata) / len(strata) if strata else 1.0)
+
+
+def overlap(exposed, here, proven, control, whole):
+    """An exposed failure counts as the band's share of control (and one more) to that of exposed, and the reverse."""
+    if exposed:
+        return min(1.0, (control + 1) * proven / (here * whole)) if here and whole else 1.0
+    return min(1.0, here * whole / (control * proven)) if control and proven else 0.0
 
 
 def early_life(n, x):

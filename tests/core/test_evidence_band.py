@@ -60,9 +60,11 @@ def test_a_band_grows_old_with_the_rollout_clock():
 
 def test_where_control_is_too_few_in_the_band_the_row_says_how_many_the_stratum_has():
     fold = fold_of()
-    fold.take([*grants(range(1, 6)), *reboots(range(1, 9))], 0.0, 0.0)
+    fold.take([*grants(range(1, 8)), *reboots(range(1, 6)), *reboots(range(8, 11))], 0.0, 0.0)
+    fold.take([Event(100 + host, 0.0, EventKind.CONFIRMED, host, "r1", f"a{host}") for host in (2, 3, 7)], 0.0, 0.0)
     row = crash(fold, 1)
-    assert (row.exposed_at_risk, row.control_at_risk, row.control_in_stratum) == (5, 3, 95)
+    assert (row.exposed_at_risk, row.control_at_risk, row.exposed_confirmed) == (5, 3, 2)
+    assert (row.control_in_stratum, row.confirmed_in_stratum) == (93, 3)
 
 
 def test_where_control_is_the_smaller_arm_anyhow_its_own_band_is_the_match():
@@ -70,6 +72,7 @@ def test_where_control_is_the_smaller_arm_anyhow_its_own_band_is_the_match():
     fold.take(grants(range(1, 81)), 0.0, 0.0)
     row = crash(fold, 1)
     assert (row.exposed_at_risk, row.control_at_risk, row.control_in_stratum) == (80, 20, None)
+    assert row.confirmed_in_stratum is None
 
 
 def test_a_crash_belongs_to_the_band_of_its_own_uptime_however_late_it_is_told():

@@ -169,6 +169,32 @@ def test_announced_sleep_stops_the_deadline_and_not_overdue() -> None:
     assert fold.due(40.0, overdue=8.0, deadline=30.0, dark_after=1e9) == [(EventKind.OVERDUE, 1, "a1")]
 
 
+def test_who_is_late_by_announced_sleep_alone_is_told_apart() -> None:
+    fold = fold_of()
+    fold.take([granted(1, 1, 0), granted(2, 2, 1), Event(3, 0.0, EventKind.ASLEEP, 1)], 0.0, 0.0)
+    fold.sleep(7.0)
+    fold.take([Event(4, 0.0, EventKind.AWAKE, 1)], 0.0, 7.0)
+    assert fold.late_by_sleep(9.0, overdue=8.0) == 0, "not marked yet"
+    overdue = [Event(seq, 0.0, EventKind.OVERDUE, host, "r1", f"a{host}") for seq, host in ((5, 1), (6, 2))]
+    fold.take(overdue, 0.0, 9.0)
+    assert fold.late_by_sleep(9.0, overdue=8.0) == 1, "host 2 never slept"
+    assert fold.late_by_sleep(15.0, overdue=8.0) == 1, "awake again it has its time"
+    assert fold.late_by_sleep(15.5, overdue=8.0) == 0, "and no more than that"
+    fold.take([Event(7, 0.0, EventKind.DARK, 1, "r1", "a1")], 0.0, 12.0)
+    assert fold.late_by_sleep(12.0, overdue=8.0) == 0, "a failed adoption is late no more"
+
+
+def test_a_host_that_never_wakes_from_its_announced_sleep_stays_overdue() -> None:
+    fold = fold_of()
+    fold.take([granted(1, 1, 0), Event(2, 0.0, EventKind.ASLEEP, 1)], 0.0, 0.0)
+    fold.sleep(9.0)
+    fold.take([Event(3, 0.0, EventKind.OVERDUE, 1, "r1", "a1")], 0.0, 9.0)
+    for clock in (100.0, 1000.0, 10_000.0):
+        fold.sleep(clock * 0.9)
+        assert not [due for due in fold.due(clock, overdue=8.0, deadline=30.0, dark_after=5.0) if due.host == 1]
+        assert fold.late_by_sleep(clock, overdue=8.0) == 1
+
+
 def test_no_control_heard_covers_nothing_and_nobody_exposed_hides_nothing() -> None:
     fold = fold_of()
     assert fold.fleet.coverage(0.0) == (1.0, 1.0)

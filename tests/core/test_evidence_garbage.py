@@ -59,6 +59,9 @@ def test_untouched_it_promotes_the_canary():
         (changed(LAST, clock=-1), LAST + 1),
         (changed(LAST, blind="fog"), LAST + 1),
         (changed(LAST, reporting_bp=10_001), LAST + 1),
+        (changed(LAST, overdue_asleep=1), LAST + 1),
+        (changed(LAST, overdue=2, overdue_asleep=-1), LAST + 1),
+        (changed(LAST, overdue=2, overdue_asleep=True), LAST + 1),
     ],
     ids=str,
 )

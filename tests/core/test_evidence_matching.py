@@ -20,4 +20,4 @@ def test_a_band_is_compared_by_itself_where(exposed, control, all_exposed, all_c
 def test_a_band_that_restarts_left_almost_without_control_takes_the_whole_stratum():
     assert not is_match(100, 2, 100, 900)
     assert not is_match(5, 0, 5, 30)
-    assert not is_match(40_000, 1000, 50_000, 50_000)  # a thousand that restarted say little of forty thousand
+    assert not is_match(40_000, 1000, 50_000, 50_000), "a thousand, but few for each exposed host"

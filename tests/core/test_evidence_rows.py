@@ -23,7 +23,7 @@ def line(base, **changes):
 def test_each_kind_of_row_is_read_and_written_back():
     rows = [
         parse(HEADER, 1), parse(line(FAILURE, band="<4h", control_in_stratum=7), 2), parse(line(GRANT, count=5), 3),
-        parse(line(TICK, blind="stale", admitted=True), 4),
+        parse(line(TICK, blind="stale", admitted=True, overdue=3, overdue_asleep=3), 4),
         parse('{"rollout": "r1", "seq": 4, "at": 2, "act": "resume", "person": "ann"}', 5),
     ]  # fmt: skip
     assert [type(row) for row in rows] == [Header, FailureRow, AdoptionRow, TickRow, ActRow]

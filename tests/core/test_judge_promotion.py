@@ -45,6 +45,19 @@ def test_each_condition_alone_holds_the_promotion(gate, story):
     assert judged.verdict != "healthy"
 
 
+@pytest.mark.parametrize("dead", [2, 5, 30])
+def test_a_driver_that_kills_hosts_in_their_announced_sleep_is_never_promoted(dead):
+    """They never wake: nothing pauses, since their silence was announced, but they stay overdue."""
+    story = safe(confirmed=100 - dead).adopt("overdue", 100 - dead, dead)
+    for hours in range(2, 122, 20):
+        baked(story, overdue=dead, overdue_asleep=dead)
+        story.tick(hours * 3600, admitted=True, host_hours=100.0 * hours, overdue=dead, overdue_asleep=dead)
+    judged = story.judge()
+    assert (judged.pause, judged.promotable) == (None, False)
+    assert "early-life" in {gate.name for gate in judged.promotion if not gate.passed}
+    assert story.tick(130 * 3600, overdue=dead, overdue_asleep=dead).judge().exceeded_max_bake, "held for a person"
+
+
 def test_unconfirmed_hosts_prove_nothing():
     story = Story().tick(0).adopt("granted", 0, 100).adopt("confirmed", 0, 100).tick(1000, admitted=True)
     for _ in range(2000):

@@ -21,7 +21,8 @@ NAMES = ("a", "b", "c", "other")
 MARGINS = sorted({ring.promote.margin for ring in POLICY.rings if ring.promote.margin is not None})
 FAILURE = st.tuples(
     st.sampled_from(GUARDS), st.sampled_from([*NAMES, "new"]), st.booleans(), st.integers(0, 400),
-    st.integers(0, 3000), st.floats(0, 1), st.sampled_from([None, None, "<30m", "more"]), st.integers(0, 5000),
+    st.one_of(st.integers(0, 400), st.integers(0, 3000)), st.floats(0, 1),
+    st.sampled_from([None, None, "<30m", "more"]), st.integers(0, 5000), st.one_of(st.none(), st.integers(0, 2000)),
 )  # fmt: skip
 
 
@@ -33,10 +34,11 @@ def policy_of(**judge):
 
 def story_of(failures, strata, policy=POLICY):
     story = Story(policy, strata=strata)
-    for guard, stratum, exposed, y1, y0, confirmed, band, whole in failures:
+    for guard, stratum, exposed, y1, y0, confirmed, band, whole, proven in failures:
         story.failure(
             guard, "exposed" if exposed else "control", y1, y0, stratum=stratum, band=band,
             exposed_confirmed=round(confirmed * y1), control_in_stratum=None if band is None else y0 + whole,
+            confirmed_in_stratum=None if band is None else proven,
         )  # fmt: skip
     return story
 

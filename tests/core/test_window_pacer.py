@@ -88,14 +88,59 @@ def test_three_bad_ones_among_the_first_five_outcomes_stop_everything(bad):
     assert (made.window, made.windows["a"]) == (0, 0)
 
 
-def test_the_first_five_are_those_in_order_of_outcome_and_the_rule_fires_once():
-    late = pacer(row("granted", 0, 9), row("confirmed", 4, 5))
-    assert late.take(row("failed", 0, 4)) is None, "the first five were fine"
-    made = pacer(row("granted", 0, 5), row("failed", 0, 3))
+def test_the_first_five_are_also_those_in_order_of_outcome_and_the_rule_fires_once():
+    late = pacer(row("granted", 0, 9), row("confirmed", 2, 7))
+    assert late.take(row("failed", 0, 2)) is None, "the first five outcomes were fine"
+    made = pacer(row("granted", 0, 9), row("confirmed", 0, 1), row("confirmed", 5, 1), row("failed", 6, 2))
+    assert made.take(row("overdue", 8)) is not None, "orders 0, 5, 6, 7 and 8 came first"
     assert made.window == 0
     made.resume()
     assert made.window == 5
-    assert made.take(row("failed", 3, 2)) is None
+    assert made.take(row("failed", 1, 3)) is None, "those granted first fired with them"
+
+
+def test_the_first_outcomes_of_hundreds_granted_at_once_are_failures_and_stop_nothing():
+    proven = [row("granted", 0, 100), row("confirmed", 0, 100), row("granted", 100, 101, ring="early")]
+    many = pacer(*proven)
+    assert [many.take(row("failed", order, ring="early")) for order in (150, 160, 170, 180, 190)] == [None] * 5
+    few = pacer(*proven[:2], row("granted", 100, 100, ring="early"), row("failed", 150, 2, ring="early"))
+    alarm = few.take(row("failed", 160, ring="early"))
+    assert alarm is not None, "twenty first batches or less"
+    assert "the ring early failed" in alarm.sentence
+
+
+@pytest.mark.parametrize("bad", ["failed", "overdue"])
+def test_three_bad_ones_among_the_first_five_granted_stop_however_many_were_granted(bad):
+    made = pacer(row("granted", 0, 5), row("confirmed", 0, 5), row("granted", 5, 5000, ring="early"))
+    made.take(row("confirmed", 500, 4000, ring="early"))
+    assert [made.take(row(bad, order, ring="early")) for order in (10, 9, 7)] == [None] * 3, (
+        "order 10 is not one of them"
+    )
+    alarm = made.take(row(bad, 5, ring="early"))
+    assert alarm is not None
+    assert alarm.sentence == "3 of the first 5 adoptions of the ring early failed or are overdue"
+
+
+def test_an_overdue_one_of_the_first_five_granted_that_confirms_is_good():
+    made = pacer(row("granted", 0, 500), row("confirmed", 100, 300), row("overdue", 0, 2), row("confirmed", 0))
+    assert made.take(row("failed", 2)) is None
+    assert made.take(row("failed", 3)) is not None
+
+
+def test_a_small_stratum_among_thousands_has_its_first_five_by_outcome():
+    made = pacer(row("granted", 0, 100), row("confirmed", 0, 100), row("granted", 100, 4000, ring="early"))
+    made.take(row("granted", 4100, 50, "b", ring="early"))
+    made.take(row("failed", 4120, 2, "b", ring="early"))
+    alarm = made.take(row("failed", 4140, 1, "b", ring="early"))
+    assert alarm is not None
+    assert "the stratum b failed" in alarm.sentence
+
+
+def test_outcomes_before_many_were_granted_keep_their_places():
+    made = pacer(row("granted", 0, 100), row("failed", 50, 2), row("granted", 100, 1))
+    assert made.take(row("failed", 60)) is None, "too many are granted by now"
+    made.open_ring(EARLY.model_copy(update={"first_batch": 10}))
+    assert made.take(row("confirmed", 70)) is not None, "ten times twenty: three of the first five had failed"
 
 
 def test_after_a_resume_the_window_is_the_first_batch_until_as_many_more_confirmed():
@@ -128,9 +173,42 @@ def test_more_overdue_at_once_than_ordinary_silence_explains_pauses():
     # control goes dark .06 an hour: 3m = 3 x .06 x 1/6 h x 100 adoptions = 3 more
     assert made.look(tick(at=1.0, control_host_hours=1000.0), 60) is None
     assert made.allowed_at_once == pytest.approx(8.0)
-    assert made.look(tick(at=1801.0, control_host_hours=1000.0), 60) is not None, "no adoption in the last deadline"
+    assert made.look(tick(at=4000.0, control_host_hours=1000.0), 60) is not None, "none that counts is still ordinary"
     made.resume()
-    assert made.look(tick(at=1802.0), 0) is None, "the next is at twice the present count"
+    assert made.look(tick(at=4001.0), 0) is None, "the next is at twice the present count"
+
+
+def test_ordinary_silence_is_allowed_for_as_long_as_it_is_counted():
+    silent = {"control_host_hours": 1000.0, "dark": 8}  # 3m = 3 x .06 x 1/6 h x 100 adoptions = 3 beside max_dark
+    made = pacer(row("granted", 0, 100))
+    assert made.look(tick(**silent), 60) is None
+    made.take(row("confirmed", 0, 92))
+    made.take(row("failed", 92, 8))
+    for at in (1801.0, 2 * 1800.0 + 3.0):  # failed at the deadline, its slot given back one deadline later
+        assert made.look(tick(at=at, **silent), 60) is None
+    made.take(row("resolved", 92, 8))
+    assert made.look(tick(at=3604.0, **silent), 60) is None
+    assert made.look(tick(at=3721.0, **silent), 60) is None
+    assert made.allowed_at_once == pytest.approx(5.0), "and no longer than that"
+
+
+def test_ordinary_silence_runs_on_the_rollout_clock_that_stands_still_while_blind():
+    made = pacer(row("granted", 0, 100, at=10.0))
+    ordinary = {"rollout": "r", "seq": 1, "ring": "canary", "control_host_hours": 1000.0}
+    made.look(TickRow(at=10.0, clock=10.0, **ordinary), 60)
+    made.look(TickRow(at=9000.0, clock=20.0, **ordinary), 60)
+    assert made.allowed_at_once == pytest.approx(8.0)
+
+
+def test_announced_sleep_does_not_pause_but_counts_as_failed_and_keeps_the_gate_shut():
+    made = pacer(row("granted", 0, 100), row("confirmed", 0, 60), row("overdue", 60, 40))
+    assert made.look(tick(overdue=40, overdue_asleep=35), 0) is None
+    assert (made.whole.n, made.whole.x) == (100, 40)
+    assert made.at_once == 40 > made.allowed_at_once
+    assert made.look(tick(overdue=40, overdue_asleep=34), 0) is not None, "six are late and have announced nothing"
+    made.resume()
+    assert made.look(tick(overdue=40, overdue_asleep=28), 0) is None, "the next is at twice those"
+    assert made.look(tick(overdue=40, overdue_asleep=27), 0) is not None
 
 
 def test_dark_hosts_count_while_their_failed_adoption_holds_its_slot():
