@@ -5,22 +5,23 @@ knew, and an auditor what was decided. Guard rows are folded in arrays, the othe
 one kind wait for the other, so a batch is cut there.
 """
 
+import math
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
 from itertools import pairwise
-from operator import attrgetter
 from typing import Final, cast
 
 import numpy as np
 
 from policies.document import Policy
 from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
-from rollout.judge.columns import Columns, columns
+from rollout.judge.columns import columns
 from rollout.judge.guards import GUARDS
 from rollout.judge.harm import Harm
-from rollout.judge.interval import IntervalState
+from rollout.judge.observed import Observed
 from rollout.judge.promote import Gate, Standing, gates
-from rollout.judge.promotion import SAFETY_GUARDS, SafetyState, bound
+from rollout.judge.promotion import SAFETY_GUARDS, bound
+from rollout.judge.strata import Strata
 from rollout.judge.verdict import Judgement, Reason, verdict
 from rollout.judge.window import Alarm, Pacer
 
@@ -28,7 +29,6 @@ CHUNK: Final = 4096
 """Guard rows folded at once: a megabyte or two of grid, which stays in cache."""
 VOTE_SECONDS: Final = 3600.0
 """How long an approval counts."""
-CRASH: Final = GUARDS.index("crash")
 DARK: Final = GUARDS.index("dark")
 
 
@@ -44,9 +44,10 @@ class Fold:
         self._picked = {ring.name for ring in policy.rings if ring.select is not None}
         self._picked_from: int | None = None
         self._seq, self._at = header.seq, header.at
-        self._harm = Harm(policy.judge, header.strata)
-        self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
-        self._interval = IntervalState.start()
+        self._strata = Strata(header.strata)
+        self._harm = Harm(policy.judge, self._strata)
+        margins = [ring.promote.margin for ring in policy.rings if ring.promote.margin is not None]
+        self._observed = Observed(margins, len(header.strata))
         self._pacer = Pacer(policy, header.strata)
         self._control_dark = 0
         self._last_exposed_failure = -1
@@ -77,7 +78,7 @@ class Fold:
     def safety(self) -> Mapping[Guard, float]:
         """Return P of both promoting processes against the current ring's margin; empty where it has none."""
         margin = self._rings[self._tick.ring].promote.margin if self._tick is not None else None
-        return {} if margin is None else self._safety.evidence(margin)
+        return {} if margin is None else self._observed.safety.evidence(margin)
 
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
@@ -117,20 +118,20 @@ class Fold:
             promotable=promotable,
             approved=self.approved(),
             promotion=promotion,
-            exceeded_max_bake=not promotable and self._over_bake(),
+            exceeded_max_bake=not promotable and self.over_bake,
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),
             unsettled=whole.unsettled,
             overdue=whole.overdue,
             outstanding=whole.outstanding,
-            ratio=self._interval.limits(),
+            ratio=self._observed.interval.limits(),
             blind=tick.blind if tick else None,
             clock=tick.clock if tick else 0.0,
             at=self._at,
             seq=self._seq,
-            loudest=self._harm.loudest(),
-            seen=self._harm.seen,
+            loudest=self._harm.loudest(self._observed.seen),
+            seen=self._observed.seen,
         )
 
     def gates(self) -> list[Gate]:
@@ -146,8 +147,8 @@ class Fold:
             tick=tick,
             admitted=self._admitted.get(ring.name),
             stopped=stop.sentence if stop else None,
-            safety={} if margin is None else self._safety.evidence(margin),
-            ordinary={guard: self._harm.seen.arms(guard).control for guard in SAFETY_GUARDS},
+            safety={} if margin is None else self._observed.safety.evidence(margin),
+            ordinary={guard: self._observed.seen.arms(guard).control for guard in SAFETY_GUARDS},
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),
@@ -176,7 +177,7 @@ class Fold:
         if not rows:
             return
         due = range(self._seq + 1, self._seq + 1 + len(rows))
-        seqs = list(map(attrgetter("seq"), rows))
+        seqs = [row.seq for row in rows]
         if seqs != list(due):
             found, missing = next((seq, want) for seq, want in zip(seqs, due, strict=True) if seq != want)
             raise EvidenceError(f"rollout {self.header.rollout}: seq {found} where {missing} is due")
@@ -192,27 +193,20 @@ class Fold:
         """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
         silent: list[int] = []
         pause: Reason | None = None
-        step = self._harm.rows_at_once(CHUNK)
+        step = self._strata.rows_at_once(CHUNK)
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
-            of = columns(part)
-            seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
-            picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))
-            crossed = self._harm.take(part, of, picked.astype(np.int64))
+            of = columns(part, self._strata.places(part))
+            seqs = np.array([row.seq for row in part])
+            picked = seqs >= (math.inf if self._picked_from is None else self._picked_from)
+            crossed = self._harm.take(part, of, picked, self._observed)
             self.halt = self.halt or crossed.halt
             pause = pause or crossed.pause
             silent.extend(seqs[(of.guard == DARK) & ~of.exposed].tolist())
             if of.exposed.any():
                 self._last_exposed_failure = int(seqs[of.exposed][-1])
-            self._observe(of)
+            self._observed.add(of)
         return silent, pause
-
-    def _observe(self, of: Columns) -> None:
-        """Fold guard rows into the promoting processes and the interval."""
-        self._safety = self._safety.fold(of)
-        crashes = of.of(CRASH)
-        if crashes.exposed.size:
-            self._interval = self._interval.fold(crashes.matched())
 
     def _take_others(self, rows: Sequence[Row], silent: list[int]) -> Reason | None:
         """Fold adoption, tick and act rows; return the pacer's first alarm."""
@@ -256,11 +250,12 @@ class Fold:
         self._harm.resume()
         self._pacer.resume()
         self.pause = None
-        if self._tick is not None and self._over_bake():
+        if self._tick is not None and self.over_bake:
             ring = self._rings[self._tick.ring]
             self._bake_until[ring.name] = self._tick.clock + ring.bake.max.total_seconds()
 
-    def _over_bake(self) -> bool:
+    @property
+    def over_bake(self) -> bool:
         """Say whether the current ring has baked for its maximum."""
         if self._tick is None or self._tick.ring not in self._admitted:
             return False
