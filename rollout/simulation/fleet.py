@@ -7,6 +7,7 @@ come last. At-risk counts are kept while hosts change, with the rules of `rollou
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from typing import Final
 
 import numpy as np
@@ -45,6 +46,15 @@ def _place(guard: Guard, state: int) -> int:
 
 PLACES: Final = [[_place(guard, state) for state in range(256)] for guard in GUARDS]
 """Where a host of each state counts, by guard."""
+
+
+@cache
+def _moves(before: int, state: int) -> Sequence[tuple[int, int, int]]:
+    """Return (guard, from, to) for every guard to which a host that changes its state counts elsewhere."""
+    places = ((guard, own[before], own[state]) for guard, own in enumerate(PLACES))
+    return [(guard, old, new) for guard, old, new in places if old != new]
+
+
 _GRANT: Final = bytes(state | GRANTED for state in range(256))
 _CONFIRM: Final = bytes(state | CONFIRMED for state in range(256))
 
@@ -96,14 +106,12 @@ class Fleet:
         before = self.state[host]
         self.state[host] = state
         stratum = self.cell(host).stratum
-        for places, counts in zip(PLACES, self.at_risk, strict=True):
-            old, new = places[before], places[state]
-            if old != new:
-                own = counts[stratum]
-                if old >= 0:
-                    own[old] -= 1
-                if new >= 0:
-                    own[new] += 1
+        for guard, old, new in _moves(before, state):
+            own = self.at_risk[guard][stratum]
+            if old >= 0:
+                own[old] -= 1
+            if new >= 0:
+                own[new] += 1
         self.confirmed += ((state & CONFIRMED) - (before & CONFIRMED)) // CONFIRMED
         if (state ^ before) & (DARK | GRANTED):
             self.granted += (state & GRANTED) - (before & GRANTED)
@@ -126,12 +134,12 @@ class Fleet:
         """Confirm consecutive hosts of one cell, all of them open."""
         self._sweep(start, end, CONFIRMED, _CONFIRM)
 
-    def counts(self, guard: int, host: int) -> tuple[int, int, int]:
-        """Return (exposed, control, exposed and confirmed) at risk of a guard in a host's stratum, the host included.
+    def counts(self, guard: int, host: int, stratum: int) -> tuple[int, int, int]:
+        """Return (exposed, control, exposed and confirmed) at risk of a guard in a host's `stratum`, the host included.
 
         It may have been dark until this report; it is at risk just before it all the same.
         """
-        exposed, control, proven = self.at_risk[guard][self.cell(host).stratum]
+        exposed, control, proven = self.at_risk[guard][stratum]
         state = self.state[host]
         if PLACES[guard][state] == NOWHERE:
             if not state & GRANTED:

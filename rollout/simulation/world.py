@@ -18,7 +18,7 @@ from rollout.evidence.matching import is_match
 from rollout.judge.guards import GUARDS
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
-from rollout.simulation.fleet import CONTROL, EXPOSED, PROVEN, Fleet
+from rollout.simulation.fleet import CONTROL, EXPOSED, GRANTED, PROVEN, Fleet
 from rollout.simulation.habits import Ages, Habits
 from rollout.simulation.nature import Exposed, Nature
 from rollout.simulation.pen import Pen
@@ -181,7 +181,7 @@ class World:
     def failure(self, guard: int, host: int, at: float, *, exposed: bool, band: int) -> tuple[int, int, int]:
         """Write a guard row with the hosts at risk that are awake and as long since their boot as this one."""
         cell = self.fleet.cell(host)
-        counts, fields = self._matched(guard, host, at, band)
+        counts, fields = self._matched(guard, host, cell.stratum, at, band)
         self.pen.failure(GUARDS[guard], at, cell, "exposed" if exposed else "control", counts, **fields)
         return counts
 
@@ -194,24 +194,25 @@ class World:
                 control += own[CONTROL]
         self.counts.segments.append((at, exposed, control))
 
-    def _matched(self, guard: int, host: int, at: float, band: int) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    def _matched(
+        self, guard: int, host: int, stratum: int, at: float, band: int
+    ) -> tuple[tuple[int, int, int], dict[str, Any]]:
         """Return the counts of a row, drawn from who is awake and in its band, the failing host included."""
-        at_risk = self.fleet.counts(guard, host)
+        at_risk = self.fleet.counts(guard, host, stratum)
         if self._last == (at, host, band, at_risk):
             return self._last_matched
         self._last = (at, host, band, at_risk)
-        self._last_matched = self._match(at_risk, host, at, band)
+        mine = bool(self.fleet.state[host] & GRANTED)
+        self._last_matched = self._match(at_risk, self.ages[stratum].shares(at / HOUR), band, mine=mine)
         return self._last_matched
 
     def _match(
-        self, at_risk: tuple[int, int, int], host: int, at: float, band: int
+        self, at_risk: tuple[int, int, int], shares: Sequence[float], band: int, *, mine: bool
     ) -> tuple[tuple[int, int, int], dict[str, Any]]:
         exposed, control, confirmed = at_risk
         habits = self.habits
         if habits.plain and not habits.sleepers:
             return (exposed, control, confirmed), {}
-        cell, mine = self.fleet.cell(host), bool(self.fleet.state[host] & 1)
-        shares = self.ages[cell.stratum].shares(at / HOUR)
         awake = self._drawn(control, habits.awake, with_one=not mine)
         if habits.plain:
             seen = self._drawn(exposed, sum(shares), with_one=mine)
