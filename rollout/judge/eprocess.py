@@ -13,7 +13,6 @@ Arrays carry any leading batch axes: state (..., grid), rows (..., rows). Every 
 (`cumsum`, or `add.reduce` across the grid), so the same rows in any chunking give the same bits.
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -45,11 +44,12 @@ def draws(exposed: ArrayLike, exposed_at_risk: ArrayLike, control_at_risk: Array
     return Draws(np.where(compared, np.asarray(exposed, np.float64), 0.0), share)
 
 
-@dataclass(frozen=True, slots=True)
 class EProcess:
     """The mixture over alternatives `ratio` (grid,), relative to the null."""
 
-    ratio: Floats
+    def __init__(self, ratio: Floats) -> None:
+        self.ratio = ratio
+        self._excess, self._log = ratio - 1.0, np.log(ratio)
 
     def start(self, *batch: int) -> Floats:
         """Return the state before any row: log M = 0, shape (*batch, grid)."""
@@ -79,17 +79,17 @@ class EProcess:
 
     def gains(self, rows: Draws, out: Floats | None = None) -> Floats:
         """Return what each row adds to log M: (..., rows, grid)."""
-        gains: Floats = np.multiply(rows.share[..., None], self.ratio - 1.0, out=out)
+        gains: Floats = np.multiply(rows.share[..., None], self._excess, out=out)
         gains += 1.0  # in place: these arrays are what a fold's time goes into
         np.log(gains, out=gains)
         np.negative(gains, out=gains)
-        return np.add(gains, np.log(self.ratio), out=gains, where=rows.exposed[..., None] > 0)
+        return np.add(gains, self._log, out=gains, where=rows.exposed[..., None] > 0)
 
 
 def log_mean(log_m: Floats) -> Floats:
     """Return ln E (...), the mean over the grid of exp(log M), of states (..., grid)."""
-    peak = log_m.max(axis=-1, keepdims=True)
+    peak = np.maximum.reduce(log_m, axis=-1, keepdims=True)
     relative = log_m - peak
     np.exp(relative, out=relative)
-    mean: Floats = np.log(relative.sum(axis=-1) / log_m.shape[-1]) + peak[..., 0]
+    mean: Floats = np.log(np.add.reduce(relative, axis=-1) / log_m.shape[-1]) + peak[..., 0]
     return mean

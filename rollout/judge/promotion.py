@@ -55,4 +55,5 @@ class SafetyState:
     def evidence(self, margin: float) -> dict[Guard, float]:
         """Return P of each guard against a margin that was given at the start."""
         at = int(np.searchsorted(self.margin, margin))
-        return {guard: float(np.exp(np.minimum(log_mean(log_m[at]), 700.0))) for guard, log_m in self.log_m.items()}
+        log_p = np.minimum(log_mean(np.array([log_m[at] for log_m in self.log_m.values()])), 700.0)
+        return dict(zip(self.log_m, np.exp(log_p).tolist(), strict=True))
