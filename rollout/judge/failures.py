@@ -22,7 +22,11 @@ CHUNK: Final = 4096
 
 
 class Failures:
-    """`halt` and `last_exposed` (seq of the last failure of an exposed host) know all rows, and so does who asks."""
+    """The processes of all guard rows; whoever asks for them has every row folded.
+
+    `halt`, and `last_exposed`: the seq of the last failure of an exposed host. From seq `hand_picked_from` on a
+    hand-picked ring is exposed.
+    """
 
     def __init__(self, policy: Policy, header: Header) -> None:
         self._strata = Strata(header.strata)
@@ -30,7 +34,7 @@ class Failures:
         margins = [ring.promote.margin for ring in policy.rings if ring.promote.margin is not None]
         self._observed = Observed(margins, len(header.strata))
         self._waiting: list[FailureRow] = []
-        self.hand_picked_from: float = math.inf  # seq
+        self.hand_picked_from: float = math.inf
         self.halt: Reason | None = None
         self.last_exposed = -1
 

@@ -122,7 +122,7 @@ def _walk(steps: _Steps, boost: float, log_cap: float) -> tuple[list[float], flo
     for before, after, if_exposed, exposed, share in zip(*(column.tolist() for column in steps), strict=True):
         if if_exposed + boost >= log_cap - SLACK:
             if exposed:
-                boost = math.inf
+                boost = math.inf  # which nothing below lowers
             elif 0.0 < share < 1.0:
                 left = (math.exp(before + boost - log_cap) - share) / (1.0 - share)
                 boost = log_cap + math.log(left) - after if left > 0.0 else -math.inf

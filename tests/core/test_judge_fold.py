@@ -119,6 +119,18 @@ def test_refolding_in_any_chunks_gives_the_same_judgement(steps, cuts):
     assert made.judgement() == story.judge()
 
 
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ANY, max_size=30))
+def test_whoever_asks_changes_nothing(steps):
+    story = told(steps)
+    made = Fold(POLICY, story.rows[0])
+    for row in story.rows[1:]:
+        made.take([row])
+        for ask in (made.judgement, made.gates, made.may_promote, lambda: made.e, lambda: made.safety):
+            ask()
+    assert made.judgement() == story.judge()
+
+
 def test_missing_rows_and_unknown_rings_are_refused():
     made = Fold(POLICY, Story().rows[0])
     with pytest.raises(EvidenceError, match="seq 2 where 1 is due"):
