@@ -131,7 +131,7 @@ class Fold:
         if tick is None:
             return []
         ring = self._rings[tick.ring]
-        stop = self.halt or self.pause
+        stop, seen = self.halt or self.pause, self._failures.observed.seen
         last = ring.name == self._last_ring
         margin = None if last else ring.promote.margin
         standing = Standing(
@@ -139,7 +139,7 @@ class Fold:
             admitted=self._admitted.get(ring.name),
             stopped=stop.sentence if stop else None,
             safety={} if margin is None else self._failures.observed.safety.evidence(margin),
-            ordinary={guard: self._failures.observed.seen.arms(guard).control for guard in SAFETY_GUARDS},
+            ordinary={guard: seen.control(guard) for guard in SAFETY_GUARDS},
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),

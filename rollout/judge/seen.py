@@ -62,6 +62,10 @@ class Seen:
         np.add.at(expected, (of.guard, of.place), share)  # one by one: the same in any chunks
         return Seen(failures, expected)
 
+    def control(self, guard: Guard) -> int:
+        """Return the first failures of control hosts of a guard."""
+        return int(self.failures[GUARDS.index(guard), :, 0].sum())
+
     def arms(self, guard: Guard, stratum: int | None = None) -> Arms:
         """Return the arms of a guard, in one stratum or in all."""
         number, where = GUARDS.index(guard), slice(None) if stratum is None else slice(stratum, stratum + 1)
