@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
 
+import numpy as np
+
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
@@ -52,7 +54,7 @@ class Pacer:
         self._fresh = 0  # granted since the last tick
         self._resolved = 0
         self._dark_floor = 0.0
-        self.at_once = self._unannounced = 0
+        self.at_once = 0
         self.allowed_at_once = float(self._ring.max_dark)
 
     @property
@@ -81,8 +83,8 @@ class Pacer:
             if five.in_force:
                 five.in_force = False
                 (self._lane_of(name) if scope == "stratum" else self.whole).begin_again()
-        if self._unannounced > self.allowed_at_once:
-            self._dark_floor = 2.0 * self._unannounced
+        if self.at_once > self.allowed_at_once:
+            self._dark_floor = 2.0 * self.at_once
         self._set_anew()
 
     def take(self, row: AdoptionRow) -> Alarm | None:
@@ -105,19 +107,19 @@ class Pacer:
         """Count what is overdue or dark at once at a tick that sees; `control_dark`: control failures of `dark`.
 
         Dark hosts count while their failed adoptions hold a slot; the more pessimistic of tick and rows is taken.
-        What is late by an announced sleep keeps the gate of `at_once` shut, but does not pause.
+        What is late by an announced sleep counts as failed in U_p, not here.
         """
         expected = self._ordinary_silence(tick, control_dark)
         holding = self.whole.failed - self._resolved
-        self.at_once = max(self.whole.overdue, tick.overdue) + min(tick.dark, holding)
-        self._unannounced = self.at_once - min(tick.overdue_asleep, tick.overdue)
+        overdue = max(self.whole.overdue, tick.overdue) - min(tick.overdue_asleep, tick.overdue)
+        self.at_once = overdue + min(tick.dark, holding)
         self.allowed_at_once = self._ring.max_dark + 3.0 * expected
         allowed = max(self.allowed_at_once, self._dark_floor)
-        if self._unannounced <= allowed:
+        if self.at_once <= allowed:
             return None
         return Alarm(
             "max-dark",
-            f"{self._unannounced} adoptions are overdue or dark at once; {allowed:.4g} "
+            f"{self.at_once} adoptions are overdue or dark at once; {allowed:.4g} "
             f"are allowed (max_dark {self._ring.max_dark}, ordinary silence {expected:.2g})",
         )
 
@@ -145,8 +147,8 @@ class Pacer:
             raise _contradiction(row, f"are granted where order {due} is due")
         number = self._strata.get(row.stratum, self._strata[OTHER])
         lane = self._lanes[number]
-        self._rank_of.extend(range(lane.granted, lane.granted + row.count))
-        self._stratum_of.extend([number] * row.count)
+        self._rank_of.frombytes(np.arange(lane.granted, lane.granted + row.count, dtype=np.int64).tobytes())
+        self._stratum_of.extend(array("i", [number]) * row.count)
         lane.grant(row.count)
         self.whole.grant(row.count)
         self._fresh += row.count

@@ -22,7 +22,7 @@ def factors(margin, y1, y0, confirmed, in_stratum, **fields):
         story = Story().failure(
             "crash", arm, y1, y0, band="<30m", exposed_confirmed=confirmed, control_in_stratum=in_stratum, **fields
         )
-        of = columns(story.rows[1:])
+        of = columns(story.rows[1:], np.zeros(1, np.int64))
         found.append(np.exp(SAFETY.advance(SAFETY.start(1), of.safety(np.array([margin])), of.weight))[0])
     return found
 
@@ -69,7 +69,8 @@ def proof_of(young, hours, seed):
                 for _ in range(rng.poisson(hosts * rate * 0.5)):
                     story.failure("crash", arm, exposed, control, band=band, exposed_confirmed=exposed, **whole)
         if len(story.rows) > 1:
-            state = state.fold(columns([story.rows[1 + n] for n in rng.permutation(len(story.rows) - 1)]))
+            rows = [story.rows[1 + n] for n in rng.permutation(len(story.rows) - 1)]
+            state = state.fold(columns(rows, np.zeros(len(rows), np.int64)))
         highest = max(highest, float(log_mean(state.log_m["crash"])[0]))
     return math.exp(min(highest, 700.0))
 
