@@ -9,13 +9,20 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
+import numpy as np
+
 from policies.document import Policy
 from policies.early_life import smallest_clean_n
-from rollout.judge.eprocess import HARM_RATIOS
+from rollout.judge.eprocess import HARM_RATIOS, SAFETY_RATIOS, log_mean
 from rollout.judge.promotion import PROMOTE_AT
 
 LARGEST_RATIO: Final = float(HARM_RATIOS[-1])
 HALVINGS: Final = 60
+BAD_LUCK: Final = 1.2815515655446004
+"""Standard deviations above the mean that one in ten exceeds."""
+NINE_IN_TEN: Final = 0.9
+EXACT_BELOW: Final = 50.0
+"""Expected crashes below which chances are summed; above it a normal law tells them to a crash or two."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +31,9 @@ class RingReach:
 
     `hosts_through` counts it and earlier rings, `clean_n` the survivors its early-life limit needs (None: no limit),
     `reachable` whether there are that many. `smallest_fault` is the smallest hazard ratio its minimum bake can halt,
-    `hours_to_promote` what excluding its margin takes at best (None: not at all, or no margin).
+    `smallest_fault_at_most` that of its maximum bake, `hours_to_promote` what excluding its margin takes at best (None:
+    not at all, or no margin), `likely_margin` the smallest that its maximum bake alone excludes for nine of ten harmless
+    releases.
     """
 
     ring: str
@@ -32,7 +41,9 @@ class RingReach:
     clean_n: int | None
     reachable: bool
     smallest_fault: float | None
+    smallest_fault_at_most: float | None
     hours_to_promote: float | None
+    likely_margin: float | None
 
 
 def reach(policy: Policy, sizes: Mapping[str, int], fleet: int, crashes_per_host_hour: float) -> list[RingReach]:
@@ -44,15 +55,17 @@ def reach(policy: Policy, sizes: Mapping[str, int], fleet: int, crashes_per_host
         control = max(0, fleet - through)
         limit, margin = ring.promote.early_life, ring.promote.margin
         clean = smallest_clean_n(limit) if limit is not None and limit > 0 else None
-        hours = ring.bake.min.total_seconds() / 3600
+        least, most = (bake.total_seconds() / 3600 * crashes_per_host_hour for bake in (ring.bake.min, ring.bake.max))
         found.append(
             RingReach(
                 ring.name,
                 through,
                 clean,
                 limit is None or (clean is not None and through >= clean),
-                smallest_fault(through, control, hours * crashes_per_host_hour, policy.judge.halt_at),
+                smallest_fault(through, control, least, policy.judge.halt_at),
+                smallest_fault(through, control, most, policy.judge.halt_at),
                 None if margin is None else hours_to_promote(margin, through, control, crashes_per_host_hour),
+                likely_margin(through, control, most),
             )
         )
     return found
@@ -86,3 +99,42 @@ def hours_to_promote(margin: float, exposed: int, control: int, crashes_per_host
     """Return the hours that excluding a margin takes a harmless release at best; None: it cannot."""
     rate = crashes_per_host_hour * information(1.0, margin, exposed, control)
     return math.log(PROMOTE_AT) / rate if rate > 0 else None
+
+
+def likely_margin(exposed: int, control: int, hazard: float) -> float | None:
+    """Return the smallest margin that nine of ten harmless releases exclude with so much hazard; None above 300."""
+    if not (exposed > 0 and control > 0 and excludes(LARGEST_RATIO, exposed, control, hazard)):
+        return None
+    low, high = 1.0, LARGEST_RATIO
+    for _ in range(HALVINGS):
+        middle = (low + high) / 2
+        low, high = (low, middle) if excludes(middle, exposed, control, hazard) else (middle, high)
+    return high
+
+
+def excludes(margin: float, exposed: int, control: int, hazard: float) -> bool:
+    """Say whether P reaches 20 against a margin when exposed hosts crash as often as in one of ten harmless releases.
+
+    Of the crashes that both arms expect together, the exposed share is that of a bad tenth of binomial draws.
+    """
+    crashes = hazard * (exposed + control)
+    share = exposed / (exposed + control)
+    unlucky = unlucky_tenth(crashes, share)
+    null = margin * exposed / (margin * exposed + control)
+    gain = unlucky * np.log(SAFETY_RATIOS) - crashes * np.log1p((SAFETY_RATIOS - 1.0) * null)
+    return bool(log_mean(gain) >= math.log(PROMOTE_AT))
+
+
+def unlucky_tenth(crashes: float, share: float) -> int:
+    """Return how many crashes fall on hosts of this share where only one of ten times more do."""
+    mean = crashes * share
+    if mean > EXACT_BELOW:
+        return math.ceil(mean + BAD_LUCK * math.sqrt(mean * (1.0 - share)))
+    count, chance = 0, math.exp(crashes * math.log1p(-share))
+    below = chance
+    while below < NINE_IN_TEN:
+        chance *= max(0.0, crashes - count) / (count + 1) * share / (1.0 - share)
+        count, below = count + 1, below + chance
+        if chance <= 0.0:
+            break
+    return count

@@ -94,6 +94,8 @@ def plan(found: Mapping[str, Any], screen: Screen) -> str:
     lines += [""] + [_line(name, found[name]) for name in _FACTS if found.get(name) is not None]
     for name in ("strata", "unstored", "ineligible"):
         lines += _listed(name, found.get(name))
+    if found.get("delayed"):
+        lines += _listed("delayed by limits, to ring", found["delayed"])
     return "\n".join(lines)
 
 
