@@ -5,13 +5,14 @@ baseline hazard h, it grows by h (t Y1 + Y0) KL(q(t) || q(n)) an hour. A process
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
 
 from policies.document import Policy
+from policies.duration import format_duration
 from policies.early_life import smallest_clean_n
 from rollout.judge.eprocess import HARM_RATIOS, SAFETY_RATIOS, log_mean
 from rollout.judge.promotion import PROMOTE_AT
@@ -31,8 +32,8 @@ class RingReach:
 
     `hosts_through` counts it and earlier rings, `clean_n` the survivors its early-life limit needs (None: no limit),
     `reachable` whether there are that many. `smallest_fault` is the smallest hazard ratio its minimum bake can halt,
-    `smallest_fault_at_most` that of its maximum bake, `hours_to_promote` what excluding its margin takes at best (None:
-    not at all, or no margin), `likely_margin` the smallest that its maximum bake alone excludes for nine of ten harmless
+    `smallest_fault_by_max` that of its maximum bake, `hours_to_promote` what excluding its margin takes at best (None:
+    not at all, or no margin), `likely_margin` the smallest that its maximum bake alone excludes for nine of ten good
     releases.
     """
 
@@ -41,7 +42,7 @@ class RingReach:
     clean_n: int | None
     reachable: bool
     smallest_fault: float | None
-    smallest_fault_at_most: float | None
+    smallest_fault_by_max: float | None
     hours_to_promote: float | None
     likely_margin: float | None
 
@@ -69,6 +70,25 @@ def reach(policy: Policy, sizes: Mapping[str, int], fleet: int, crashes_per_host
             )
         )
     return found
+
+
+def slow_rings(policy: Policy, seen: Sequence[RingReach], sizes: Mapping[str, int]) -> list[RingReach]:
+    """Return the rings that may bake to their maximum with a good release; the last one that has hosts may not."""
+    with_margin = [each for each in [each for each in seen if sizes.get(each.ring)][:-1] if _margin(policy, each)]
+    return [each for each in with_margin if each.likely_margin is None or each.likely_margin > _margin(policy, each)]
+
+
+def shows(policy: Policy, each: RingReach) -> str:
+    """Say what a ring can exclude within its maximum bake, and what it is asked to."""
+    shown = "no ratio at all" if each.likely_margin is None else f"a ratio of {each.likely_margin:.3g}"
+    longest = format_duration(policy.ring(each.ring).bake.max)
+    asked = f"the margin of {_margin(policy, each):g}"
+    return f"within {longest} {each.hosts_through:,} hosts exclude {shown} for nine of ten good releases, not {asked}"
+
+
+def _margin(policy: Policy, each: RingReach) -> float:
+    """Return a ring's margin, 0 for none."""
+    return policy.ring(each.ring).promote.margin or 0.0
 
 
 def information(truth: float, null: float, exposed: int, control: int) -> float:
@@ -102,7 +122,7 @@ def hours_to_promote(margin: float, exposed: int, control: int, crashes_per_host
 
 
 def likely_margin(exposed: int, control: int, hazard: float) -> float | None:
-    """Return the smallest margin that nine of ten harmless releases exclude with so much hazard; None above 300."""
+    """Return the smallest margin that nine of ten good releases exclude with so much hazard; None above 300."""
     if not (exposed > 0 and control > 0 and excludes(LARGEST_RATIO, exposed, control, hazard)):
         return None
     low, high = 1.0, LARGEST_RATIO
@@ -113,7 +133,7 @@ def likely_margin(exposed: int, control: int, hazard: float) -> float | None:
 
 
 def excludes(margin: float, exposed: int, control: int, hazard: float) -> bool:
-    """Say whether P reaches 20 against a margin when exposed hosts crash as often as in one of ten harmless releases.
+    """Say whether P reaches 20 against a margin when exposed hosts crash as often as in an unlucky one of ten good releases.
 
     Of the crashes that both arms expect together, the exposed share is that of a bad tenth of binomial draws.
     """

@@ -1,14 +1,15 @@
 """Policies: check one, store one, show one, list those that are stored."""
 
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
 
-from rollout.errors import NotFoundError
 from rollout.service.cli.output import clean, fitting, short, table
 from rollout.service.cli.session import Session, form, online, session
-from rollout.service.cli.start import named_or_read, read
+from rollout.service.cli.start import named_or_read, read, stored_document
+from rollout.service.cli.trial import try_command
 
 REFUSED = 1
 LINT = "rollout.lint/1"
@@ -17,33 +18,59 @@ LINT = "rollout.lint/1"
 @click.group("policy")
 @form
 def policy_command() -> None:
-    """Check, store and show policies."""
+    """Check, try, store and show policies."""
+
+
+policy_command.add_command(try_command)
 
 
 @policy_command.command("lint")
 @click.argument("policy", metavar="FILE|NAME")
 @click.option("--fleet", is_flag=True, help="Let the server judge a file too: against its fleet and its people.")
+@click.option("--hosts", type=click.IntRange(1, 10**9), help="Of a file, without a server: what rings of so many see.")
+@click.option("--rate", type=click.FloatRange(0, 1), metavar="R", help="With --hosts: their crashes per host-hour.")
 @online
 @session
-def lint(here: Session, policy: str, fleet: bool) -> int:
-    """Check a policy: a file by itself, without a server; a stored name against the fleet."""
+def lint(here: Session, policy: str, fleet: bool, hosts: int | None, rate: float | None) -> int:
+    """Check a policy: a file by itself, without a server; a stored name against the fleet.
+
+    Of a file it shows what each ring could see on the reference fleet (100,000 hosts), or on one of --hosts.
+    """
     given = read(Path(policy)) if Path(policy).is_file() else named_or_read(policy)
     if isinstance(given, dict) and not fleet:
-        return _said(here, _alone(given))
+        return _said(here, _alone(given, hosts, rate))
+    if hosts is not None or rate is not None:
+        raise click.UsageError("--hosts and --rate are for a file by itself: the server knows its own fleet")
     body = {"policy": given}
     return _said(here, here.client.post("/policies/lint", body).document)
 
 
-def _alone(given: dict[str, Any]) -> dict[str, Any]:
+def _alone(given: dict[str, Any], hosts: int | None, rate: float | None) -> dict[str, Any]:
+    """Lint without a server; rings are not warned of where the fleet is nobody's own."""
     from policies import lint as rules  # noqa: PLC0415 - brings pydantic and numpy, needed only here
     from policies.error import PolicyError  # noqa: PLC0415 - as above
     from policies.load import load  # noqa: PLC0415 - as above
+    from rollout.operation.lint import REFERENCE_HOSTS, REFERENCE_RATE, prospect  # noqa: PLC0415 - as above
 
     try:
-        found = rules.lint(load(given))
+        policy = load(given)
     except PolicyError as error:
-        return {"accepted": False, "problems": _rows(error.problems), "warnings": []}
-    return {"accepted": not found.refusals, "problems": _rows(found.refusals), "warnings": _rows(found.warnings)}
+        return {"accepted": False, "problems": _rows(error.problems), "warnings": [], "rings": []}
+    found = rules.lint(policy)
+    if found.refusals:
+        refused, warned = _rows(found.refusals), _rows(found.warnings)
+        return {"accepted": False, "problems": refused, "warnings": warned, "rings": []}
+    size, often = hosts or REFERENCE_HOSTS, REFERENCE_RATE if rate is None else rate
+    seen, slow = prospect(policy, size, often)
+    warned = _rows((*found.warnings, *(slow if hosts else ())))
+    return {
+        "accepted": True,
+        "problems": [],
+        "warnings": warned,
+        "rings": [asdict(each) for each in seen],
+        "hosts": size,
+        "crashes_per_host_hour": often,
+    }
 
 
 def _rows(problems: Any) -> list[dict[str, str]]:
@@ -56,6 +83,9 @@ def _said(here: Session, found: dict[str, Any]) -> int:
     lines = [f"refused  {each['code']}: {clean(each['detail'])}" for each in refused]
     lines += [f"warning  {each['code']}: {clean(each['detail'])}" for each in found.get("warnings") or []]
     rings = found.get("rings") or []
+    if rings and "hosts" in found:
+        rate = found["crashes_per_host_hour"]
+        lines.append(f"on {found['hosts']:,} hosts that crash {rate:.3g} times per host-hour (--hosts, --rate):")
     if rings:
         rows = [[name.replace("_", " ") for name in rings[0]], *(list(each.values()) for each in rings)]
         lines += fitting(rows, here.screen.width)
@@ -95,7 +125,7 @@ def stored(here: Session) -> None:
 def show(here: Session, policy: str) -> None:
     """Show a policy in full: everything inherited filled in, as it would be judged."""
     given = named_or_read(policy)
-    found = _complete(given) if isinstance(given, dict) else _named(here, given)
+    found = _complete(given) if isinstance(given, dict) else stored_document(here, given)
     here.screen.document("rollout.policy-shown/1", {"policy": found})
     if not here.screen.json:
         import yaml  # noqa: PLC0415 - only where a policy is written out
@@ -107,10 +137,3 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     from policies.load import load  # noqa: PLC0415 - brings pydantic, needed only here
 
     return load(given).document()
-
-
-def _named(here: Session, name: str) -> dict[str, Any]:
-    for each in here.client.get("/policies").get("policies", []):
-        if each.get("name") == name:
-            return dict(each.get("policy") or each.get("document") or each)
-    raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")

@@ -71,6 +71,14 @@ def read(path: Path) -> dict[str, Any]:
         raise NotFoundError(f"the policy file {path} cannot be read: {error.strerror}", slug="no-file") from error
 
 
+def stored_document(here: Session, name: str) -> dict[str, Any]:
+    """Return a stored policy's document; NotFoundError."""
+    for each in here.client.get("/policies").get("policies", []):
+        if each.get("name") == name:
+            return dict(each.get("policy") or each.get("document") or each)
+    raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")
+
+
 def _planned(here: Session, found: dict[str, Any]) -> None:
     if found.get("rollout") and not found.get("rings"):
         raise SurroundingsError(
