@@ -133,9 +133,9 @@ def likely_margin(exposed: int, control: int, hazard: float) -> float | None:
 
 
 def excludes(margin: float, exposed: int, control: int, hazard: float) -> bool:
-    """Say whether P reaches 20 against a margin when exposed hosts crash as often as in an unlucky one of ten good releases.
+    """Say whether P reaches 20 against a margin also where a good release has the bad luck of one in ten.
 
-    Of the crashes that both arms expect together, the exposed share is that of a bad tenth of binomial draws.
+    Of the crashes that both arms expect together as many are exposed hosts' as only one of ten draws exceeds.
     """
     crashes = hazard * (exposed + control)
     share = exposed / (exposed + control)

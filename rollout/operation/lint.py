@@ -59,19 +59,25 @@ def judge_policy(tx: Transaction, policy: Policy, sizes: Mapping[str, int], flee
     own = rules.lint(policy)
     rate = base_rates(tx).crashes.believed(REFERENCE_RATE)
     seen = reach(policy, sizes, fleet, rate) if not own.refusals else []
-    refusals = (*own.refusals, *_roles(tx, policy), *_unreachable(seen, sizes))
+    refusals = (*own.refusals, *_roles(tx, policy), *unreachable(seen, sizes))
     warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate), *_slow(policy, seen, sizes))
     return FleetLint(refusals, warnings, tuple(seen))
 
 
-def prospect(policy: Policy, hosts: int, rate: float) -> tuple[list[RingReach], list[Problem]]:
-    """Return what each ring could see on a fleet of which only size and crash rate are known, and what is unwise there.
+def prospect(policy: Policy, hosts: int, rate: float, *, reference: bool = False) -> FleetLint:
+    """Judge a policy on a fleet of which only size and crash rate are known.
 
-    Meant for a policy that its own lint accepts.
+    `reference`: it is nobody's own fleet, so what would go wrong there is no fault of the policy.
     """
+    own = rules.lint(policy)
+    if own.refusals:
+        return FleetLint(own.refusals, own.warnings, ())
     sizes = {name: count for name, count in planned_sizes(policy, hosts) if name != HELD_OUT}
-    seen = [each for each in reach(policy, sizes, hosts, rate) if each.ring in sizes]
-    return seen, [*_slow(policy, seen, sizes), *_ordinary(policy, rate)]
+    seen = tuple(each for each in reach(policy, sizes, hosts, rate) if each.ring in sizes)
+    if reference:
+        return FleetLint((), own.warnings, seen)
+    warnings = (*own.warnings, *_ordinary(policy, rate), *_slow(policy, seen, sizes))
+    return FleetLint(tuple(unreachable(seen, sizes)), warnings, seen)
 
 
 def ring_sizes(policy: Policy, inventory: Sequence[InventoryHost]) -> dict[str, int]:
@@ -106,7 +112,7 @@ def _alone(tx: Transaction, policy: Policy, person: str) -> Iterator[Problem]:
                 yield Problem("role", f"Ring {ring.name}: besides {person} too few hold role {ring.approval.role}.")
 
 
-def _unreachable(seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
+def unreachable(seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
     """Limits on early life that so few hosts can never prove."""
     for each in seen:
         if not each.reachable and sizes.get(each.ring, 0):

@@ -12,6 +12,7 @@ from typing import Any, Final
 from policies.document import Policy
 from rollout.judge.reach import RingReach, reach, shows, slow_rings
 from rollout.operation.base_rate import REFERENCE_RATE
+from rollout.operation.lint import unreachable
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
 from rollout.simulation.answer import answer, spread, wilson
@@ -91,7 +92,10 @@ def told(policy: Policy, ground: Ground, outcomes: Sequence[Outcome]) -> dict[st
         "false_pauses": _share(sum(one.paused and one.halt_hours is None for one in good), len(good)),
         "held": _share(sum(one.state == "held" for one in good), len(good)),
         "rings": rings,
-        "warnings": list(_warnings(policy, seen, slow_rings(policy, seen, sizes), rings)),
+        "warnings": [
+            *({"code": each.code, "detail": each.detail} for each in unreachable(seen, sizes)),
+            *_held(policy, seen, slow_rings(policy, seen, sizes), rings),
+        ],
     }
 
 
@@ -131,7 +135,7 @@ def _by_time(policy: Policy, each: RingReach) -> str:
     return "host-hours" if bake.host_hours / each.hosts_through > bake.min.total_seconds() / 3600 else "bake"
 
 
-def _warnings(
+def _held(
     policy: Policy, seen: Sequence[RingReach], slow: Sequence[RingReach], rings: Sequence[Mapping[str, Any]]
 ) -> Iterator[dict[str, str]]:
     """Warn of rings that hold good rollouts: by their share, or where too few came so far, by what is reckoned."""

@@ -201,8 +201,8 @@ def test_many_events_are_written_in_the_order_given(tx):
 
 
 def test_who_went_dark_is_found_by_rollout_and_time(tx):
-    tx.events.extend([Happened(EventKind.DARK, 1, rollout="r1"), Happened(EventKind.DARK, 1, rollout="r1"),
-                      Happened(EventKind.CRASHED, 2, rollout="r1"), Happened(EventKind.DARK, 3, rollout="r2")])  # fmt: skip
+    for kind, key, rollout in (("dark", 1, "r1"), ("dark", 1, "r1"), ("crashed", 2, "r1"), ("dark", 3, "r2")):
+        tx.events.append(EventKind(kind), key, rollout=rollout)
     assert tx.events.darkened(["r1"], 1000.0) == {1}
     assert tx.events.darkened(["r1", "r2"], 0.0) == {1, 3}
     assert tx.events.darkened(["r1", "r2"], 1000.5) == tx.events.darkened([], 0.0) == set()

@@ -65,6 +65,12 @@ def test_a_ring_that_cannot_show_its_margin_is_held_and_warned_of():
     assert many["warnings"][0]["detail"].startswith("Ring canary holds 100% (72% to 100%)")
 
 
+def test_a_limit_that_the_fleet_cannot_prove_is_warned_of_first():
+    few = tried(QUICK, Ground(60, 2.08e-4), runs=1)
+    assert few["warnings"][0]["code"] == "early-life"
+    assert few["releases"]["good"]["completed"] == 0
+
+
 def test_larger_fleets_are_played_less_often():
     assert enough(Ground(100, 2.08e-4)) == enough(Ground(10_000, 5.1e-5)) == MOST_RUNS
     assert enough(Ground(8_500_000, 2.08e-4)) == FEWEST_RUNS

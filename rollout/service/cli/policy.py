@@ -1,6 +1,5 @@
 """Policies: check one, store one, show one, list those that are stored."""
 
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -46,35 +45,19 @@ def lint(here: Session, policy: str, fleet: bool, hosts: int | None, rate: float
 
 
 def _alone(given: dict[str, Any], hosts: int | None, rate: float | None) -> dict[str, Any]:
-    """Lint without a server; rings are not warned of where the fleet is nobody's own."""
-    from policies import lint as rules  # noqa: PLC0415 - brings pydantic and numpy, needed only here
-    from policies.error import PolicyError  # noqa: PLC0415 - as above
+    """Lint without a server, on a fleet of --hosts; without them what rings see is shown of the reference fleet."""
+    from policies.error import PolicyError  # noqa: PLC0415 - brings pydantic, needed only here
     from policies.load import load  # noqa: PLC0415 - as above
     from rollout.operation.lint import REFERENCE_HOSTS, REFERENCE_RATE, prospect  # noqa: PLC0415 - as above
 
     try:
         policy = load(given)
     except PolicyError as error:
-        return {"accepted": False, "problems": _rows(error.problems), "warnings": [], "rings": []}
-    found = rules.lint(policy)
-    if found.refusals:
-        refused, warned = _rows(found.refusals), _rows(found.warnings)
-        return {"accepted": False, "problems": refused, "warnings": warned, "rings": []}
+        problems = [{"code": each.code, "detail": each.detail} for each in error.problems]
+        return {"accepted": False, "problems": problems, "warnings": [], "rings": []}
     size, often = hosts or REFERENCE_HOSTS, REFERENCE_RATE if rate is None else rate
-    seen, slow = prospect(policy, size, often)
-    warned = _rows((*found.warnings, *(slow if hosts else ())))
-    return {
-        "accepted": True,
-        "problems": [],
-        "warnings": warned,
-        "rings": [asdict(each) for each in seen],
-        "hosts": size,
-        "crashes_per_host_hour": often,
-    }
-
-
-def _rows(problems: Any) -> list[dict[str, str]]:
-    return [{"code": each.code, "detail": each.detail} for each in problems]
+    found = prospect(policy, size, often, reference=hosts is None)
+    return found.document() | {"hosts": size, "crashes_per_host_hour": often}
 
 
 def _said(here: Session, found: dict[str, Any]) -> int:
@@ -85,7 +68,7 @@ def _said(here: Session, found: dict[str, Any]) -> int:
     rings = found.get("rings") or []
     if rings and "hosts" in found:
         rate = found["crashes_per_host_hour"]
-        lines.append(f"on {found['hosts']:,} hosts that crash {rate:.3g} times per host-hour (--hosts, --rate):")
+        lines.append(f"on {found['hosts']:,} hosts, {rate:.3g} crashes per host-hour (--hosts, --rate for others):")
     if rings:
         rows = [[name.replace("_", " ") for name in rings[0]], *(list(each.values()) for each in rings)]
         lines += fitting(rows, here.screen.width)
