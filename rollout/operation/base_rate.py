@@ -5,7 +5,7 @@ host counts once. Rule 3: silence is noticed while a rollout is watched, so only
 """
 
 import math
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -67,22 +67,45 @@ class BaseRates:
     silences: Rate
 
 
-def base_rates(tx: Transaction) -> BaseRates:
-    """Measure the fleet; only reads."""
+@dataclass(frozen=True, slots=True)
+class Record:
+    """What the store keeps of the last seven days before `at`: host keys, and when anybody watched for silence.
+
+    `touched`: let go by a rollout that was stopped.
+    """
+
+    at: float
+    crashed: Collection[int]
+    dark: Collection[int]
+    touched: Collection[int]
+    watched: Sequence[tuple[float, float]]
+
+    def rates(self, hosts: Iterable[HostRecord]) -> BaseRates:
+        """Return the rates of these hosts."""
+        ours = [host for host in hosts if host.retired_at is None and host.key not in self.touched]
+        keys = {host.key for host in ours}
+        whole = [(self.at - LOOK_BACK_SECONDS, self.at)]
+        return BaseRates(
+            Rate(len(keys.intersection(self.crashed)), _hours(ours, whole)),
+            Rate(len(keys.intersection(self.dark)), _hours(ours, self.watched)),
+        )
+
+
+def look_back(tx: Transaction) -> Record:
+    """Read what was recorded."""
     since = tx.at - LOOK_BACK_SECONDS
     recent = [record for record in tx.rollouts.all() if _end(record, tx.at) > since]
-    touched = _touched_by_stopped(tx, recent)
-    hosts = [record for record, _ in tx.hosts.all() if record.retired_at is None and record.key not in touched]
-    keys = {record.key for record in hosts}
-    watched = merged((max(since, record.started_at), _end(record, tx.at)) for record in recent)
-    dark = tx.events.darkened([record.id for record in recent], since)
-    return BaseRates(
-        Rate(len(keys.intersection(tx.hosts.crashed_between(since, tx.at))), _hours(hosts, [(since, tx.at)])),
-        Rate(len(keys.intersection(dark)), _hours(hosts, watched)),
+    spans = ((max(since, record.started_at), _end(record, tx.at)) for record in recent)
+    return Record(
+        tx.at,
+        tx.hosts.crashed_between(since, tx.at),
+        tx.events.darkened([record.id for record in recent], since),
+        _touched_by_stopped(tx, recent),
+        merged(spans),
     )
 
 
-def merged(spans: Iterator[tuple[float, float]]) -> list[tuple[float, float]]:
+def merged(spans: Iterable[tuple[float, float]]) -> list[tuple[float, float]]:
     """Return the same time without counting any of it twice."""
     found: list[tuple[float, float]] = []
     for start, end in sorted(spans):

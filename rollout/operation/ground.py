@@ -3,28 +3,29 @@
 from collections import Counter
 from typing import Any
 
-from rollout.operation.base_rate import LOOK_BACK_SECONDS, REFERENCE_RATE, Rate, base_rates
+from rollout.operation.base_rate import LOOK_BACK_SECONDS, REFERENCE_RATE, Rate, look_back
 from rollout.operation.fleet_view import state_of
 from rollout.operation.newcomer import inventory_host
 from rollout.operation.silence import Silence
 from rollout.plan import merged_strata, stratum_among
-from rollout.ports.store import Transaction
+from rollout.ports.store import Store
 
 
-def document(tx: Transaction, interval: float) -> dict[str, Any]:
+def document(store: Store, interval: float) -> dict[str, Any]:
     """Return it as plain values; `interval` is a host's while no rollout is open, in seconds.
 
+    Reckons after the transaction: a fleet may be large, and a long reader stops checkpoints.
     `strata` counts the hosts that are not dark, by the names a rollout would have. Rates are of `days`; `assumed`: too
     little was seen, and the rate is what lies nearest to the reference fleet's within the interval.
     """
-    here = [(record, seen) for record, seen in tx.hosts.all() if record.retired_at is None]
-    newest = max((seen.at for _, seen in here if seen is not None), default=tx.at)
-    silence = Silence(tx, interval)
+    everybody, silence, recorded = store.read(lambda tx: (tx.hosts.all(), Silence(tx, interval), look_back(tx)))
+    here = [(record, seen) for record, seen in everybody if record.retired_at is None]
+    newest = max((seen.at for _, seen in here if seen is not None), default=0.0)
     states = {record.key: state_of(record, seen, dark=silence.dark(seen, newest)) for record, seen in here}
     living = [inventory_host(record, None) for record, _ in here if states[record.key] != "dark"]
     names = merged_strata(living)
     counted = Counter(states.values())
-    rates = base_rates(tx)
+    rates = recorded.rates(record for record, _ in here)
     return {
         "hosts": {name: counted[name] for name in ("active", "asleep", "dark")},
         "strata": Counter(stratum_among(names, seen.form, seen.os_build, seen.hardware) for seen in living),

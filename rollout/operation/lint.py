@@ -13,7 +13,7 @@ from policies.document import Policy
 from policies.error import Problem
 from rollout.errors import ConflictError
 from rollout.judge.reach import RingReach, reach, shows, slow_rings
-from rollout.operation.base_rate import REFERENCE_RATE, base_rates
+from rollout.operation.base_rate import REFERENCE_RATE, look_back
 from rollout.plan import InventoryHost, draw_map, turns_of
 from rollout.plan import ring_sizes as planned_sizes
 from rollout.ports.store import Transaction
@@ -57,7 +57,8 @@ def judge_policy(tx: Transaction, policy: Policy, sizes: Mapping[str, int], flee
         person: who would start, and may therefore not approve.
     """
     own = rules.lint(policy)
-    rate = base_rates(tx).crashes.believed(REFERENCE_RATE)
+    measured = look_back(tx).rates(record for record, _ in tx.hosts.all())
+    rate = measured.crashes.believed(REFERENCE_RATE)
     seen = reach(policy, sizes, fleet, rate) if not own.refusals else []
     refusals = (*own.refusals, *_roles(tx, policy), *unreachable(seen, sizes))
     warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate), *_slow(policy, seen, sizes))

@@ -7,6 +7,7 @@ import pytest
 from policies.profiles import document
 from rollout.service.cli.main import main
 from tests.service.answering import answering, problem
+from tests.service.api_world import POLICY, world
 
 FLEET = {
     "hosts": {"active": 290, "asleep": 10, "dark": 3},
@@ -99,3 +100,18 @@ def test_a_service_that_refuses_is_not_taken_for_none(run, api):
     assert run("content", "--hosts", 300)[0] == 4
     api.on("GET /fleet", (200, {**FLEET, "strata": {}}))
     assert run("content")[0] == 2
+
+
+@pytest.mark.slow
+def test_what_a_running_service_measured_is_what_is_tried(run, tmp_path, monkeypatch):
+    with world(tmp_path / "data") as here:
+        here.fleet(40)
+        monkeypatch.setenv("ROLLOUT_URL", here.url)
+        monkeypatch.setenv("ROLLOUT_TOKEN", here.token("vera/viewer"))
+        (tmp_path / "quick.json").write_text(json.dumps(POLICY))
+        code, out, _ = run("quick.json", "--runs", 1, "--jobs", 1, "--json")
+        found = json.loads(out)
+        assert (code, found["policy_from"], found["fleet"]["hosts"]) == (0, "file", 40)
+        assert (found["fleet"]["from"], found["fleet"]["crashes"]["from"]) == ("service", "assumed")
+        assert [ring["hosts"] for ring in found["rings"]] == [10, 20]
+        assert json.loads(run("content", "--runs", 1, "--jobs", 1, "--json")[1])["policy_from"] == "service"

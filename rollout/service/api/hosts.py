@@ -30,8 +30,8 @@ async def listed(
 @router.get("/fleet")
 async def fleet(_person: Anybody, api: Surroundings) -> JSONResponse:
     """Return the fleet's size, strata, and how often its hosts crash and fall silent without a fault of a release."""
-    work = partial(ground.document, interval=api.settings.heartbeat_seconds)
-    return JSONResponse(await api.run_slow(partial(api.store.read, work)))
+    work = partial(ground.document, api.store, api.settings.heartbeat_seconds)
+    return JSONResponse(await api.run_slow(work))
 
 
 @router.get("/hosts/{name}")

@@ -48,7 +48,8 @@ def _alone(given: dict[str, Any], hosts: int | None, rate: float | None) -> dict
     """Lint without a server, on a fleet of --hosts; without them what rings see is shown of the reference fleet."""
     from policies.error import PolicyError  # noqa: PLC0415 - brings pydantic, needed only here
     from policies.load import load  # noqa: PLC0415 - as above
-    from rollout.operation.lint import REFERENCE_HOSTS, REFERENCE_RATE, prospect  # noqa: PLC0415 - as above
+    from rollout.operation.base_rate import REFERENCE_RATE  # noqa: PLC0415 - as above
+    from rollout.operation.lint import REFERENCE_HOSTS, prospect  # noqa: PLC0415 - as above
 
     try:
         policy = load(given)
