@@ -35,7 +35,7 @@ HOSTS_NEEDED: Final = "give the fleet's size with --hosts N, and --rate R where 
 def try_command(
     here: Session, policy: str, hosts: int | None, rate: float | None, runs: int | None, seed: int, jobs: int | None
 ) -> None:
-    """Play a policy with a good release, a lethal one, and one that is lethal to 1 % of hosts.
+    """Play a policy with a good release, a lethal one, and one lethal to one host in a hundred.
 
     Says what each ring could see, how long a good release takes, whom a bad one harms, and how often a good one is
     stopped. Fleet and crash rate are those that the service measured; without one, give --hosts.
