@@ -31,7 +31,7 @@ OFTEN: Final = 0.1
 TOLD_BY_FEW: Final = 10
 """Good rollouts that must have reached a ring before their share says more than the reckoning does."""
 MOST_RUNS: Final = 200
-FEWEST_RUNS: Final = 40
+FEWEST_RUNS: Final = 20
 PLENTY: Final = 416.0
 """Crashes an hour over all runs of a release that two processors play in about a minute."""
 
