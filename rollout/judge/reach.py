@@ -7,7 +7,7 @@ baseline hazard h, it grows by h (t Y1 + Y0) KL(q(t) || q(n)) an hour. A process
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, NamedTuple
 
 import numpy as np
 
@@ -33,8 +33,8 @@ class RingReach:
     `hosts_through` counts it and earlier rings, `clean_n` the survivors its early-life limit needs (None: no limit),
     `reachable` whether there are that many. `smallest_fault` is the smallest hazard ratio its minimum bake can halt,
     `smallest_fault_by_max` that of its maximum bake, `hours_to_promote` what excluding its margin takes at best (None:
-    not at all, or no margin), `likely_margin` the smallest that its maximum bake alone excludes for nine of ten good
-    releases.
+    not at all, or no margin), `likely_margin` the smallest that nine of ten good releases have excluded by the end of
+    its maximum bake, where earlier rings took no longer than they had to.
     """
 
     ring: str
@@ -47,28 +47,40 @@ class RingReach:
     likely_margin: float | None
 
 
+class Span(NamedTuple):
+    """A time of so many hosts in each arm; `hazard`: crashes expected of one host in it."""
+
+    exposed: int
+    control: int
+    hazard: float
+
+
 def reach(policy: Policy, sizes: Mapping[str, int], fleet: int, crashes_per_host_hour: float) -> list[RingReach]:
     """Return each ring's reach on a fleet of so many hosts; `sizes` by ring name, absent: none."""
-    found = []
+    found: list[RingReach] = []
+    spans: list[Span] = []
     through = 0
     for ring in policy.rings:
         through += sizes.get(ring.name, 0)
-        control = max(0, fleet - through)
+        arms = through, max(0, fleet - through)
         limit, margin = ring.promote.early_life, ring.promote.margin
         clean = smallest_clean_n(limit) if limit is not None and limit > 0 else None
         least, most = (bake.total_seconds() / 3600 * crashes_per_host_hour for bake in (ring.bake.min, ring.bake.max))
+        hours = None if margin is None else hours_to_promote(margin, *arms, crashes_per_host_hour)
         found.append(
             RingReach(
                 ring.name,
                 through,
                 clean,
                 limit is None or (clean is not None and through >= clean),
-                smallest_fault(through, control, least, policy.judge.halt_at),
-                smallest_fault(through, control, most, policy.judge.halt_at),
-                None if margin is None else hours_to_promote(margin, through, control, crashes_per_host_hour),
-                likely_margin(through, control, most),
+                smallest_fault(*arms, least, policy.judge.halt_at),
+                smallest_fault(*arms, most, policy.judge.halt_at),
+                hours,
+                likely_margin([*spans, Span(*arms, most)]),
             )
         )
+        if sizes.get(ring.name):
+            spans.append(Span(*arms, min(most, max(least, (hours or 0.0) * crashes_per_host_hour))))
     return found
 
 
@@ -121,28 +133,31 @@ def hours_to_promote(margin: float, exposed: int, control: int, crashes_per_host
     return math.log(PROMOTE_AT) / rate if rate > 0 else None
 
 
-def likely_margin(exposed: int, control: int, hazard: float) -> float | None:
-    """Return the smallest margin that nine of ten good releases exclude with so much hazard; None above 300."""
-    if not (exposed > 0 and control > 0 and excludes(LARGEST_RATIO, exposed, control, hazard)):
+def likely_margin(spans: Sequence[Span]) -> float | None:
+    """Return the smallest margin that nine of ten good releases exclude within all spans; None above 300."""
+    if not excludes(LARGEST_RATIO, spans):
         return None
     low, high = 1.0, LARGEST_RATIO
     for _ in range(HALVINGS):
         middle = (low + high) / 2
-        low, high = (low, middle) if excludes(middle, exposed, control, hazard) else (middle, high)
+        low, high = (low, middle) if excludes(middle, spans) else (middle, high)
     return high
 
 
-def excludes(margin: float, exposed: int, control: int, hazard: float) -> bool:
+def excludes(margin: float, spans: Sequence[Span]) -> bool:
     """Say whether P reaches 20 against a margin also where a good release has the bad luck of one in ten.
 
     Of the crashes that both arms expect together as many are exposed hosts' as only one of ten draws exceeds.
     """
-    crashes = hazard * (exposed + control)
-    share = exposed / (exposed + control)
-    unlucky = unlucky_tenth(crashes, share)
-    null = margin * exposed / (margin * exposed + control)
-    gain = unlucky * np.log(SAFETY_RATIOS) - crashes * np.log1p((SAFETY_RATIOS - 1.0) * null)
-    return bool(log_mean(gain) >= math.log(PROMOTE_AT))
+    compared = [span for span in spans if span.exposed > 0 and span.control > 0 and span.hazard > 0]
+    if not compared:
+        return False
+    crashes = np.array([span.hazard * (span.exposed + span.control) for span in compared])
+    share = np.array([span.exposed / (span.exposed + span.control) for span in compared])
+    null = np.array([margin * span.exposed / (margin * span.exposed + span.control) for span in compared])
+    unlucky = unlucky_tenth(float(crashes.sum()), float((crashes * share).sum() / crashes.sum()))
+    lost = (crashes[:, None] * np.log1p((SAFETY_RATIOS - 1.0) * null[:, None])).sum(axis=0)
+    return bool(log_mean(unlucky * np.log(SAFETY_RATIOS) - lost) >= math.log(PROMOTE_AT))
 
 
 def unlucky_tenth(crashes: float, share: float) -> int:

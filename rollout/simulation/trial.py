@@ -10,7 +10,7 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from policies.document import Policy
-from rollout.judge.reach import RingReach, reach, shows, slow_rings
+from rollout.judge.reach import RingReach, reach, shows, slow_rings, smallest_fault
 from rollout.operation.base_rate import REFERENCE_RATE
 from rollout.operation.lint import unreachable
 from rollout.plan import ring_sizes
@@ -82,7 +82,8 @@ def told(policy: Policy, ground: Ground, outcomes: Sequence[Outcome]) -> dict[st
     rings = [
         {"ring": each.ring, "hosts": sizes[each.ring], "margin": policy.ring(each.ring).promote.margin}
         | asdict(each)
-        | _course(policy, each, previous, good)
+        | (course := _course(policy, each, previous, good))
+        | _sees(policy, each, ground, course["hours"])
         for previous, each in zip(before, seen, strict=False)
     ]
     return {
@@ -127,6 +128,14 @@ def _course(policy: Policy, each: RingReach, previous: str | None, good: Sequenc
         "hours": spread([one.promoted[ring] - begun[one.number] for one in through]),
         "waits_for": waits.most_common(1)[0][0] if waits else None,
     }
+
+
+def _sees(policy: Policy, each: RingReach, ground: Ground, hours: Mapping[str, float] | None) -> dict[str, Any]:
+    """Return what a ring sees in the time that half of the good rollouts leave it, else in its maximum bake."""
+    longest = policy.ring(each.ring).bake.max.total_seconds() / 3600
+    hazard = (longest if hours is None else hours["p50"]) * ground.crashes
+    control = ground.hosts - each.hosts_through
+    return {"smallest_fault_in_time": smallest_fault(each.hosts_through, control, hazard, policy.judge.halt_at)}
 
 
 def _by_time(policy: Policy, each: RingReach) -> str:

@@ -27,7 +27,7 @@ HOSTS_NEEDED: Final = "give the fleet's size with --hosts N, and --rate R where 
 @click.option(
     "--rate", type=click.FloatRange(0, 1), metavar="R", help="Crashes per host-hour, instead of what was measured."
 )
-@click.option("--runs", type=click.IntRange(1, 1_000_000), help="Of each release; absent: 200, of large fleets fewer, at least 20.")
+@click.option("--runs", type=click.IntRange(1, 1_000_000), help="Of each release; absent: 200, on large fleets 20.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; absent: one for each processor.")
 @online
@@ -138,8 +138,8 @@ _STOPS: Final = {
     "held": "held for a person though good",
 }
 _LEGEND: Final = (
-    "sees     smallest hazard ratio that the minimum bake, by max: the maximum bake",
-    "         is expected to halt",
+    "sees     smallest hazard ratio of which half of the rollouts or more are halted:",
+    "         within the minimum bake; in time: within h p50, else the maximum bake",
     "h        hours to completion; of a ring, from its turn to its promotion",
 )
 
@@ -185,11 +185,11 @@ def _share(words: str, share: dict[str, float]) -> tuple[object, ...]:
 
 
 def _rings(rings: list[dict[str, Any]]) -> list[tuple[object, ...]]:
-    rows: list[tuple[object, ...]] = [("ring", "hosts", "sees", "by max", "h p50", "h p95", "held", "last gate")]
+    rows: list[tuple[object, ...]] = [("ring", "hosts", "sees min", "in time", "h p50", "h p95", "held", "last gate")]
     for each in rings:
         hours = each["hours"] or {}
         held = f"{each['held_share']['share']:.0%}" if each["reached"] else "-"
-        seen = (_ratio(each["smallest_fault"]), _ratio(each["smallest_fault_by_max"]))
+        seen = (_ratio(each["smallest_fault"]), _ratio(each["smallest_fault_in_time"]))
         times = (_hours(hours.get("p50")), _hours(hours.get("p95")))
         rows.append((each["ring"], each["hosts"], *seen, *times, held, each["waits_for"] or "not reached"))
     return rows
