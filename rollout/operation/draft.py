@@ -146,6 +146,7 @@ def document(found: Draft) -> dict[str, object]:
         "strata": strata,
         "unstored": list(found.plan.unstored),
         "ineligible": found.plan.ineligible,
+        "delayed": found.plan.turn,
         "stranded": list(found.plan.stranded),
         "hours_at_best": round(expected.hours_at_best, 3),
         "lethal_harm": expected.lethal_harm,

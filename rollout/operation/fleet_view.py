@@ -110,13 +110,16 @@ def _state(adoption: Adoption, *, dark: bool) -> str:
     return "reverted" if adoption.outcome == "reverted" else "failed"
 
 
-def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], *, dark: bool) -> dict[str, Any]:
+def state_of(record: HostRecord, seen: Presence | None, *, dark: bool) -> str:
+    """Return a host's state, one of HOST_STATES."""
     if record.retired_at is not None:
-        state = "retired"
-    elif seen is not None and seen.absent != HERE:
-        state = "asleep"
-    else:
-        state = "dark" if dark else "active"
+        return "retired"
+    if seen is not None and seen.absent != HERE:
+        return "asleep"
+    return "dark" if dark else "active"
+
+
+def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], *, dark: bool) -> dict[str, Any]:
     return {
         "host": record.id,
         "site": record.attributes.get("site"),
@@ -124,7 +127,7 @@ def _host(record: HostRecord, seen: Presence | None, rings: Mapping[str, str], *
         "rings": dict(rings),
         "running": dict(counters(seen.running)) if seen is not None else {},
         "last_beat": instant(seen.at) if seen is not None else None,
-        "state": state,
+        "state": state_of(record, seen, dark=dark),
     }
 
 

@@ -12,14 +12,14 @@ from policies import lint as rules
 from policies.document import Policy
 from policies.error import Problem
 from rollout.errors import ConflictError
-from rollout.judge.reach import RingReach, reach
+from rollout.judge.reach import RingReach, reach, shows, slow_rings
+from rollout.operation.base_rate import REFERENCE_RATE, look_back
 from rollout.plan import InventoryHost, draw_map, turns_of
-from rollout.ports.host import HostRecord
+from rollout.plan import ring_sizes as planned_sizes
 from rollout.ports.store import Transaction
 from rollout.ringmap import HELD_OUT
 
-LOOK_BACK_SECONDS = 7 * 86_400.0
-REFERENCE_RATE = 2.08e-4  # crashes per host-hour of the reference fleet (JUDGE section 8): where none was seen yet
+REFERENCE_HOSTS = 100_000  # the reference fleet, with REFERENCE_RATE: for a policy that has no fleet yet
 ORDINARY = 3.0  # an early-life limit below this many times the control's own failures stops good releases
 
 
@@ -57,11 +57,28 @@ def judge_policy(tx: Transaction, policy: Policy, sizes: Mapping[str, int], flee
         person: who would start, and may therefore not approve.
     """
     own = rules.lint(policy)
-    rate = crash_rate(tx)
+    measured = look_back(tx).rates(record for record, _ in tx.hosts.all())
+    rate = measured.crashes.believed(REFERENCE_RATE)
     seen = reach(policy, sizes, fleet, rate) if not own.refusals else []
-    refusals = (*own.refusals, *_roles(tx, policy), *_unreachable(seen, sizes))
-    warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate))
+    refusals = (*own.refusals, *_roles(tx, policy), *unreachable(seen, sizes))
+    warnings = (*own.warnings, *_alone(tx, policy, person), *_ordinary(policy, rate), *_slow(policy, seen, sizes))
     return FleetLint(refusals, warnings, tuple(seen))
+
+
+def prospect(policy: Policy, hosts: int, rate: float, *, reference: bool = False) -> FleetLint:
+    """Judge a policy on a fleet of which only size and crash rate are known.
+
+    `reference`: it is nobody's own fleet, so what would go wrong there is no fault of the policy.
+    """
+    own = rules.lint(policy)
+    if own.refusals:
+        return FleetLint(own.refusals, own.warnings, ())
+    sizes = {name: count for name, count in planned_sizes(policy, hosts) if name != HELD_OUT}
+    seen = tuple(each for each in reach(policy, sizes, hosts, rate) if each.ring in sizes)
+    if reference:
+        return FleetLint((), own.warnings, seen)
+    warnings = (*own.warnings, *_ordinary(policy, rate), *_slow(policy, seen, sizes))
+    return FleetLint(tuple(unreachable(seen, sizes)), warnings, seen)
 
 
 def ring_sizes(policy: Policy, inventory: Sequence[InventoryHost]) -> dict[str, int]:
@@ -80,20 +97,6 @@ def ring_sizes(policy: Policy, inventory: Sequence[InventoryHost]) -> dict[str, 
     return sizes
 
 
-def crash_rate(tx: Transaction) -> float:
-    """Return crashed hosts per host-hour of the last seven days; the reference fleet's where nobody crashed."""
-    since = tx.at - LOOK_BACK_SECONDS
-    crashed = len(tx.hosts.crashed_between(since, tx.at))
-    if not crashed:
-        return REFERENCE_RATE
-    hours = sum((tx.at - max(since, record.enrolled_at)) / 3600 for record, _ in tx.hosts.all() if _here(record))
-    return crashed / hours if hours > 0 else REFERENCE_RATE
-
-
-def _here(record: HostRecord) -> bool:
-    return record.retired_at is None
-
-
 def _roles(tx: Transaction, policy: Policy) -> Iterator[Problem]:
     """Approvals that nobody could ever give."""
     for ring in policy.rings:
@@ -110,12 +113,18 @@ def _alone(tx: Transaction, policy: Policy, person: str) -> Iterator[Problem]:
                 yield Problem("role", f"Ring {ring.name}: besides {person} too few hold role {ring.approval.role}.")
 
 
-def _unreachable(seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
+def unreachable(seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
     """Limits on early life that so few hosts can never prove."""
     for each in seen:
         if not each.reachable and sizes.get(each.ring, 0):
             detail = f"{each.hosts_through} hosts through ring {each.ring} cannot show its early_life limit"
             yield Problem("early-life", f"{detail}: {each.clean_n} clean confirmations are needed.")
+
+
+def _slow(policy: Policy, seen: Sequence[RingReach], sizes: Mapping[str, int]) -> Iterator[Problem]:
+    """Rings that will be held now and then although nothing is wrong."""
+    for each in slow_rings(policy, seen, sizes):
+        yield Problem("margin", f"Ring {each.ring} may be held: {shows(policy, each)}.")
 
 
 def _ordinary(policy: Policy, rate: float) -> Iterator[Problem]:

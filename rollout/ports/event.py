@@ -1,6 +1,6 @@
 """Events, as stored."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any, NamedTuple, Protocol
 
 import numpy as np
@@ -50,6 +50,10 @@ class Events(Protocol):
 
     def unfolded_failure(self, folded: int, rollout: str) -> bool:
         """Whether a crash, revert or dark event of this rollout, or of none, is newer than `folded`."""
+        ...
+
+    def darkened(self, rollouts: Collection[str], since: float) -> Collection[int]:
+        """Hosts that were marked dark in any of these rollouts since `since`, unix seconds."""
         ...
 
     def heard(self, hosts: NDArray[np.int32]) -> None:

@@ -27,6 +27,7 @@ class Outcome:
     ring was wholly admitted. `exposed`, `crashes`: hosts granted and their first crashes since the fault acts, up to
     the halt or the end. `information`: in units of ln(1/alpha)
     up to the halt, `promoted`: hours by ring, `sprt`: exposed crashes that the test which knows the ratio needed.
+    `waited_for`: by ring the gate that opened last, where one was shut after its minimum bake.
     """
 
     number: int
@@ -43,6 +44,7 @@ class Outcome:
     sprt: int | None
     rows: int
     promoted: dict[str, float]
+    waited_for: dict[str, str] = field(default_factory=dict)
     evidence: list[Row] | None = field(default=None, compare=False)
 
 
@@ -116,5 +118,6 @@ def _outcome(world: World, passage: Passage, mishaps: Mishaps, adoptions: Adopti
         sprt=sprt_crashes(acted, ratio) if ratio > 1.0 else None,
         rows=world.pen.rows,
         promoted={ring: at / HOUR for ring, at in passage.promoted.items()},
+        waited_for=passage.waited_for,
         evidence=world.pen.kept,
     )

@@ -16,6 +16,7 @@ FEW: Final = 4
 """Runs that are not worth another process."""
 SHARE: Final = 8
 """Runs handed to a process at once."""
+Told = TypeVar("Told")
 Played = TypeVar("Played")
 
 
@@ -30,8 +31,8 @@ def play_all(scenario: Scenario, policy: Policy, seed: int, runs: int, jobs: int
 
 
 def each_run(
-    how: Callable[[Scenario, Policy, int, int], Played],
-    scenario: Scenario,
+    how: Callable[[Told, Policy, int, int], Played],
+    scenario: Told,
     policy: Policy,
     seed: int,
     numbers: Sequence[int],

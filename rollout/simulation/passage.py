@@ -30,7 +30,10 @@ SLACK: Final = 1.2
 
 
 class Passage:
-    """States of the rollout and of its rings. `ended`: when nothing more is to be judged."""
+    """States of the rollout and of its rings. `ended`: when nothing more is to be judged.
+
+    `waited_for`: by ring the gate that was last seen shut once time and host-hours had passed.
+    """
 
     def __init__(self, world: World, adoptions: Adoptions, mishaps: Mishaps, *, most_crashes: int | None) -> None:
         self._most_crashes = most_crashes
@@ -43,6 +46,7 @@ class Passage:
         self.ended: float | None = None
         self._due: dict[Guard, int] | None = None
         self._shut: set[str] = set()
+        self.waited_for: dict[str, str] = {}
         self._looking_at = math.inf
         self._looked_rows = 0
         self._bake_begun: tuple[float, float] | None = None
@@ -142,8 +146,10 @@ class Passage:
         if self._bake_left(name) > 0:
             return
         fold = world.pen.fold
-        self._shut = {gate.name for gate in fold.gates() if not gate.passed}
-        if self._shut:
+        shut = [gate.name for gate in fold.gates() if not gate.passed]
+        self._shut = set(shut)
+        if shut:
+            self.waited_for[name] = shut[0]
             if self._bake_most(name) <= 0 and fold.over_bake:
                 self._take(Step.HOLD, at)
             return

@@ -112,7 +112,7 @@ class World:
         self.gateway = Gateway(scenario.disturbance)
         self.weather = Weather(scenario.disturbance, float(rng.random()))
         present = dict(ring_sizes(policy, scenario.fleet.hosts))
-        held_out = present.pop(HELD_OUT)
+        held_out = present.pop(HELD_OUT, 0)
         self.rings = list(present)
         self.strata = list(scenario.fleet.strata)
         self.fleet = _drawn(scenario, [*present.values(), held_out], self.rings, rng)

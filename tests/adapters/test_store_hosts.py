@@ -200,6 +200,14 @@ def test_many_events_are_written_in_the_order_given(tx):
     ]
 
 
+def test_who_went_dark_is_found_by_rollout_and_time(tx):
+    for kind, key, rollout in (("dark", 1, "r1"), ("dark", 1, "r1"), ("crashed", 2, "r1"), ("dark", 3, "r2")):
+        tx.events.append(EventKind(kind), key, rollout=rollout)
+    assert tx.events.darkened(["r1"], 1000.0) == {1}
+    assert tx.events.darkened(["r1", "r2"], 0.0) == {1, 3}
+    assert tx.events.darkened(["r1", "r2"], 1000.5) == tx.events.darkened([], 0.0) == set()
+
+
 def test_when_a_host_booted_is_known_of_those_that_said_so(tx):
     keys = [tx.hosts.enrol(host(name)) for name in "abc"]
     tx.hosts.save_presence([presence(keys[0], uptime=30.0, at=100.0), presence(keys[1], seq=-1, uptime=0.0, at=100.0)])

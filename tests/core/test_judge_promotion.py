@@ -5,10 +5,11 @@ import json
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy.stats import binom
 
 from policies.load import load
 from rollout.evidence.rows import EvidenceError, FailureRow, Header, TickRow, dump, read
-from rollout.judge.reach import reach
+from rollout.judge.reach import Span, excludes, likely_margin, reach, slow_rings, unlucky_tenth
 from rollout.judge.replay import replay
 from tests.core.judge_story import ANY, POLICY, Story, baked, deaths, safe, told
 
@@ -169,3 +170,31 @@ def test_what_the_reference_rings_can_reach():
     assert seen[1] is not None
     assert seen[2] is not None
     assert seen[1] > seen[2] > 1
+
+
+def test_a_canary_among_few_crashes_is_told_that_its_margin_is_too_narrow():
+    """At 5.1e-5 crashes per host-hour 100 hosts can show a ratio of 20, not 10, within 120 h."""
+    sizes = {"canary": 100, "early": 900, "broad": 9000, "wide": 40_000, "everyone": 45_000}
+    longest = [Span(100, 99_900, 120 * 5.1e-5)]
+    assert excludes(20.0, longest)
+    assert not excludes(10.0, longest)
+    found = reach(POLICY, sizes, 100_000, 5.1e-5)
+    assert [each.ring for each in slow_rings(POLICY, found, sizes)] == ["canary"]
+    assert slow_rings(POLICY, reach(POLICY, sizes, 100_000, 2.08e-4), sizes) == []
+
+
+def test_more_hazard_shows_a_narrower_margin_and_none_shows_nothing():
+    margins = [likely_margin([Span(1000, 99_000, 2.08e-4 * hours)]) for hours in (8, 16, 32, 64)]
+    assert None not in margins
+    assert margins == sorted(margins, reverse=True)
+    assert margins[-1] > 1
+    halves = [Span(1000, 99_000, 2.08e-4 * 32)] * 2
+    assert likely_margin(halves) == pytest.approx(margins[-1])
+    assert likely_margin([Span(1000, 99_000, 0.0)]) is None
+    assert likely_margin([Span(1000, 0, 1.0)]) is None
+
+
+@pytest.mark.parametrize(("crashes", "share"), [(10, 0.3), (600, 0.001), (100, 0.5), (3000, 0.1)])
+def test_the_unlucky_tenth_is_a_quantile_of_the_binomial_law(crashes, share):
+    found = unlucky_tenth(float(crashes), share)
+    assert abs(found - binom.ppf(0.9, crashes, share)) <= (1 if crashes * share > 50 else 0)

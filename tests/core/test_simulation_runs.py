@@ -63,6 +63,16 @@ def test_a_lethal_release_harms_its_first_batch_and_nobody_else(hosts, reports):
         assert outcome.state == "halted"
 
 
+@pytest.mark.parametrize(("hold_out", "hosts", "end"), [("0%", 300, "completed"), ("5%", 2, "held")])
+def test_a_rollout_in_which_nobody_is_held_out_is_played(hold_out, hosts, end):
+    """By the policy's choice those who confirmed are the sight; where the fleet is too small for control, nobody is."""
+    ring = {"size": {"hosts": 100}, "promote": {"early_life": "100%"}}
+    policy = {"name": "all", "kind": "content", "hold_out": hold_out, "rings": [ring, {"size": {"rest": True}}]}
+    policy["rings"] = [{"name": f"ring-{n}", **each} for n, each in enumerate(policy["rings"])]
+    outcome = played(policy=policy, fleet={"hosts": hosts, **ORDINARY})
+    assert (outcome.state, outcome.exposed) == (end, hosts)
+
+
 @pytest.mark.slow
 def test_july_2024_harms_five_of_eight_and_a_half_million():
     fleet = {"hosts": 8_500_000, **ORDINARY, "asks_per_minute": 109_000.0}

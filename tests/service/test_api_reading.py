@@ -6,8 +6,11 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
+from rollout.adapters.store.schema import host as host_table
 from rollout.adapters.store.schema import presence
 from rollout.adapters.store.schema import rollout as rollout_table
+from rollout.ports.event import EventKind
+from rollout.ports.host import StoredCrash
 from rollout.service.api import events
 from tests.service.api_world import PRODUCT, world
 
@@ -78,6 +81,45 @@ def test_hosts_are_listed_by_ring_state_and_product(here):
     assert here.post("/hosts/h-00003/retire", {"reason": "sold"}, by="otto/operator").json()["state"] == "retired"
     assert [each["host"] for each in here.get("/hosts?state=retired")["hosts"]] == ["h-00003"]
     assert here.call("GET", "/hosts/nobody").status_code == 404
+
+
+def test_the_fleet_is_told_with_what_was_measured_of_it(here):
+    nobody = here.get("/fleet")
+    assert (nobody["hosts"], nobody["strata"]) == ({"active": 0, "asleep": 0, "dark": 0}, {})
+    assert (nobody["crashes"]["per_host_hour"], nobody["crashes"]["assumed"]) == (2.08e-4, True)
+    here.fleet(30, running=7)
+    fleet = here.get("/fleet", by="vera/viewer")
+    assert (fleet["hosts"]["active"], fleet["strata"]) == (30, {"desktop-22631-model-x": 30})
+    assert (fleet["days"], fleet["silences"]["host_hours"]) == (7, 0)
+
+
+def test_what_a_stopped_rollout_did_to_hosts_is_not_held_against_the_fleet(here):
+    """30 hosts for ten hours, six of them crashed: three of these because of a rollout that was stopped."""
+    here.add(7, 8)
+    here.fleet(30, running=7)
+    now = here.write(lambda tx: tx.at)
+    here.write(lambda tx: tx.connection.execute(host_table.update().values(enrolled_at=now - 36_000)))
+    rollout = here.start(8)
+    here.let_go(rollout, 3)
+    touched = here.write(lambda tx: [adoption.host for adoption in tx.adoptions.of_rollout(rollout)])
+    others = [key for key in range(1, 31) if key not in touched][:3]
+
+    def fail(tx):
+        for key in (*touched, *others):
+            tx.hosts.keep_crash(StoredCrash(key, f"r{key}", "bugcheck", now - 60, {}))
+            tx.events.append(EventKind.DARK, key, rollout=rollout)
+
+    here.write(fail)
+    here.write(lambda tx: tx.connection.execute(rollout_table.update().values(started_at=now - 3600)))
+    running = here.get("/fleet")
+    assert [running[each]["failures"] for each in ("crashes", "silences")] == [6, 6]
+    assert running["crashes"]["per_host_hour"] == pytest.approx(6 / 300, rel=0.05)
+    assert running["silences"]["per_host_hour"] == pytest.approx(6 / 30, rel=0.05)
+    here.post(f"/rollouts/{rollout}/halt")
+    halted = here.get("/fleet")
+    assert [halted[each]["failures"] for each in ("crashes", "silences")] == [3, 3]
+    assert halted["crashes"]["host_hours"] == pytest.approx(270, rel=0.05)
+    assert halted["crashes"]["assumed"]
 
 
 def test_hands_on_work_is_told_where_a_host_stands_and_what_it_ran_before(here):

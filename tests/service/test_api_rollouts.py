@@ -143,6 +143,18 @@ def test_a_dry_run_changes_nothing_and_says_what_would_happen(here):
     assert here.store.read(lambda tx: tx.publications.ring_map(PRODUCT)) is None
 
 
+def test_a_dry_run_names_every_host_that_a_limit_delays_and_its_ring(here):
+    here.fleet(30, running=7)
+    here.add(7, 8)
+    canary, everyone = POLICY["rings"]
+    limited = {**POLICY, "rings": [{**canary, "limits": {"site": "10%"}}, everyone]}
+    body = {"release": f"{PRODUCT}/8", "policy": limited, "reason": "look", "dry_run": True}
+    told = here.post("/rollouts", body, by="rita/releaser").json()
+    assert (told["rings"][0]["hosts"], told["rings"][0]["eligible"]) == (10, 3)
+    assert (len(told["delayed"]), set(told["delayed"].values())) == (7, {"everyone"})
+    assert told["ineligible"] == {}
+
+
 def test_a_host_whose_way_back_is_unknown_forbids_the_start_by_name(here):
     here.fleet(30, running=7)
     here.fleet(25, running=3, prefix="odd")

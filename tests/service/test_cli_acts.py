@@ -139,6 +139,7 @@ def test_a_dry_run_shows_rings_hosts_and_the_worst_case(api, run):
         "schema": "rollout.plan/1", "release": "sensor/12", "hours_at_best": 3.5, "lethal_harm": 5, "held_out": 500,
         "rings": [{"name": "canary", "hosts": 100}, {"name": "rest", "hosts": 8498900}],
         "strata": {"desktop-22631-x": 9000}, "unstored": [f"h-{n}" for n in range(25)], "ineligible": [],
+        "delayed": {"h-30": "rest"},
     }  # fmt: skip
     api.on("POST /rollouts", (200, plan))
     code, out, _ = run("start", "sensor/12", "--policy", "driver", "--dry-run")
@@ -146,6 +147,7 @@ def test_a_dry_run_shows_rings_hosts_and_the_worst_case(api, run):
     assert json.loads(api.asked[0][1])["dry_run"] is True
     for shown in ("8,498,900", "hours at best: 3.5", "would harm: 5", "unstored: 25", "and 5 more", "ineligible: 0"):
         assert shown in out
+    assert "delayed by limits, to ring: 1\n  h-30 rest" in out
 
 
 def test_a_token_is_shown_once_on_stdout_and_never_in_words(api, run):

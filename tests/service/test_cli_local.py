@@ -96,6 +96,25 @@ def test_a_policy_file_is_linted_without_a_server(run, tmp_path, text, code, wor
     assert json.loads(out)["schema"] in {"rollout.lint/1", "rollout.problem/1"}
 
 
+def test_a_policy_file_is_linted_with_what_each_ring_sees_on_a_fleet_of_any_size(run, tmp_path):
+    (tmp_path / "p.yaml").write_text("kind: driver\nname: mine\n")
+    reference = json.loads(run("policy", "lint", "p.yaml", "--json")[1])
+    assert (reference["hosts"], reference["crashes_per_host_hour"], reference["warnings"]) == (100_000, 2.08e-4, [])
+    faults = [ring["smallest_fault"] for ring in reference["rings"][:4]]
+    assert faults == sorted(faults, reverse=True)
+    code, out, _ = run("policy", "lint", "p.yaml", "--hosts", 100_000, "--rate", 5.1e-5)
+    assert code == 0
+    assert "Ring canary may be held" in out
+    assert "smallest fault" in out
+    code, out, _ = run("policy", "lint", "p.yaml", "--hosts", 60)
+    assert code == 1
+    assert "refused  early-life" in out
+
+
+def test_a_size_is_no_word_for_a_server_that_knows_its_own_fleet(run):
+    assert run("policy", "lint", "driver", "--hosts", 100)[0] == 2
+
+
 def test_a_policy_that_is_shown_in_full_is_a_policy_again(run, tmp_path):
     (tmp_path / "p.yaml").write_text("kind: driver\nname: mine\n")
     code, out, _ = run("policy", "show", "p.yaml", "--json")

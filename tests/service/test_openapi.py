@@ -81,4 +81,4 @@ def test_the_running_services_serve_their_documents_to_anybody_without_a_secret(
     with gateway_world.world(tmp_path / "gateway") as here:
         found = here.http.get("/v1/openapi.json").json()
     assert "/v1/beats" in found["paths"]
-    assert len(app["paths"]) == 31
+    assert len(app["paths"]) == 32

@@ -1,6 +1,6 @@
 """Events and the log of who was heard, in SQL."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -55,6 +55,11 @@ class EventTable(TableFamily):
         mine = or_(event.c.rollout == rollout, event.c.rollout.is_(None))
         found = select(event.c.seq).where(event.c.seq > folded, event.c.kind.in_(FAILURES), mine).limit(1)
         return self._scalar(found) is not None
+
+    def darkened(self, rollouts: Collection[str], since: float) -> Collection[int]:
+        """Hosts that were marked dark in any of these rollouts since `since`, unix seconds."""
+        dark = (event.c.rollout.in_(rollouts)) & (event.c.kind == EventKind.DARK.value) & (event.c.at >= since)
+        return {row.host for row in self._rows(select(event.c.host).where(dark).distinct())}
 
     def heard(self, hosts: NDArray[np.int32]) -> None:
         """Log that these hosts spoke in this commit."""

@@ -5,7 +5,7 @@ from functools import partial
 from fastapi import APIRouter
 from starlette.responses import JSONResponse
 
-from rollout.operation import fleet_view, roster
+from rollout.operation import fleet_view, ground, roster
 from rollout.operation.fleet_view import Wanted
 from rollout.service.api import body
 from rollout.service.api.access import Anybody, Operator, Surroundings
@@ -25,6 +25,13 @@ async def listed(
     """List hosts by id."""
     work = partial(fleet_view.hosts, wanted=Wanted(ring, state, product), interval=api.settings.heartbeat_seconds)
     return JSONResponse({"hosts": await api.run_slow(partial(api.store.read, work))})
+
+
+@router.get("/fleet")
+async def fleet(_person: Anybody, api: Surroundings) -> JSONResponse:
+    """Return the fleet's size, strata, and how often its hosts crash and fall silent without a fault of a release."""
+    work = partial(ground.document, api.store, api.settings.heartbeat_seconds)
+    return JSONResponse(await api.run_slow(work))
 
 
 @router.get("/hosts/{name}")

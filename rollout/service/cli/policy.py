@@ -5,10 +5,10 @@ from typing import Any
 
 import click
 
-from rollout.errors import NotFoundError
 from rollout.service.cli.output import clean, fitting, short, table
 from rollout.service.cli.session import Session, form, online, session
-from rollout.service.cli.start import named_or_read, read
+from rollout.service.cli.start import named_or_read, read, stored_document
+from rollout.service.cli.trial import try_command
 
 REFUSED = 1
 LINT = "rollout.lint/1"
@@ -17,37 +17,48 @@ LINT = "rollout.lint/1"
 @click.group("policy")
 @form
 def policy_command() -> None:
-    """Check, store and show policies."""
+    """Check, try, store and show policies."""
+
+
+policy_command.add_command(try_command)
 
 
 @policy_command.command("lint")
 @click.argument("policy", metavar="FILE|NAME")
 @click.option("--fleet", is_flag=True, help="Let the server judge a file too: against its fleet and its people.")
+@click.option("--hosts", type=click.IntRange(1, 10**9), help="Of a file, without a server: what rings of so many see.")
+@click.option("--rate", type=click.FloatRange(0, 1), metavar="R", help="With --hosts: their crashes per host-hour.")
 @online
 @session
-def lint(here: Session, policy: str, fleet: bool) -> int:
-    """Check a policy: a file by itself, without a server; a stored name against the fleet."""
+def lint(here: Session, policy: str, fleet: bool, hosts: int | None, rate: float | None) -> int:
+    """Check a policy: a file by itself, without a server; a stored name against the fleet.
+
+    Of a file it shows what each ring could see on the reference fleet (100,000 hosts), or on one of --hosts.
+    """
     given = read(Path(policy)) if Path(policy).is_file() else named_or_read(policy)
     if isinstance(given, dict) and not fleet:
-        return _said(here, _alone(given))
+        return _said(here, _alone(given, hosts, rate))
+    if hosts is not None or rate is not None:
+        raise click.UsageError("--hosts and --rate are for a file by itself: the server knows its own fleet")
     body = {"policy": given}
     return _said(here, here.client.post("/policies/lint", body).document)
 
 
-def _alone(given: dict[str, Any]) -> dict[str, Any]:
-    from policies import lint as rules  # noqa: PLC0415 - brings pydantic and numpy, needed only here
-    from policies.error import PolicyError  # noqa: PLC0415 - as above
+def _alone(given: dict[str, Any], hosts: int | None, rate: float | None) -> dict[str, Any]:
+    """Lint without a server, on a fleet of --hosts; without them what rings see is shown of the reference fleet."""
+    from policies.error import PolicyError  # noqa: PLC0415 - brings pydantic, needed only here
     from policies.load import load  # noqa: PLC0415 - as above
+    from rollout.operation.base_rate import REFERENCE_RATE  # noqa: PLC0415 - as above
+    from rollout.operation.lint import REFERENCE_HOSTS, prospect  # noqa: PLC0415 - as above
 
     try:
-        found = rules.lint(load(given))
+        policy = load(given)
     except PolicyError as error:
-        return {"accepted": False, "problems": _rows(error.problems), "warnings": []}
-    return {"accepted": not found.refusals, "problems": _rows(found.refusals), "warnings": _rows(found.warnings)}
-
-
-def _rows(problems: Any) -> list[dict[str, str]]:
-    return [{"code": each.code, "detail": each.detail} for each in problems]
+        problems = [{"code": each.code, "detail": each.detail} for each in error.problems]
+        return {"accepted": False, "problems": problems, "warnings": [], "rings": []}
+    size, often = hosts or REFERENCE_HOSTS, REFERENCE_RATE if rate is None else rate
+    found = prospect(policy, size, often, reference=hosts is None)
+    return found.document() | {"hosts": size, "crashes_per_host_hour": often}
 
 
 def _said(here: Session, found: dict[str, Any]) -> int:
@@ -56,6 +67,9 @@ def _said(here: Session, found: dict[str, Any]) -> int:
     lines = [f"refused  {each['code']}: {clean(each['detail'])}" for each in refused]
     lines += [f"warning  {each['code']}: {clean(each['detail'])}" for each in found.get("warnings") or []]
     rings = found.get("rings") or []
+    if rings and "hosts" in found:
+        rate = found["crashes_per_host_hour"]
+        lines.append(f"on {found['hosts']:,} hosts, {rate:.3g} crashes per host-hour (--hosts, --rate for others):")
     if rings:
         rows = [[name.replace("_", " ") for name in rings[0]], *(list(each.values()) for each in rings)]
         lines += fitting(rows, here.screen.width)
@@ -95,7 +109,7 @@ def stored(here: Session) -> None:
 def show(here: Session, policy: str) -> None:
     """Show a policy in full: everything inherited filled in, as it would be judged."""
     given = named_or_read(policy)
-    found = _complete(given) if isinstance(given, dict) else _named(here, given)
+    found = _complete(given) if isinstance(given, dict) else stored_document(here, given)
     here.screen.document("rollout.policy-shown/1", {"policy": found})
     if not here.screen.json:
         import yaml  # noqa: PLC0415 - only where a policy is written out
@@ -107,10 +121,3 @@ def _complete(given: dict[str, Any]) -> dict[str, Any]:
     from policies.load import load  # noqa: PLC0415 - brings pydantic, needed only here
 
     return load(given).document()
-
-
-def _named(here: Session, name: str) -> dict[str, Any]:
-    for each in here.client.get("/policies").get("policies", []):
-        if each.get("name") == name:
-            return dict(each.get("policy") or each.get("document") or each)
-    raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")

@@ -73,7 +73,7 @@ def _play(
     begun = time.monotonic()
     runs = runs or scenario.runs
     played = play_all(scenario, policy, seed, runs, jobs or processors())
-    outcomes = list(_shown(here, played, runs))
+    outcomes = list(shown(here, played, runs))
     found = answer(outcomes, time.monotonic() - begun)
     if evidence is not None or plot is not None:
         _keep(scenario, policy, seed, outcomes, evidence=evidence, plot=plot)
@@ -88,7 +88,7 @@ def _compare(here: Session, scenario: "Scenario", policy: "Policy", seed: int, r
     from rollout.simulation.peers.compare import SETS, compare  # noqa: PLC0415 - as above
 
     begun = time.monotonic()
-    rules = compare(scenario, policy, seed, runs, jobs or processors(), lambda paths: _shown(here, paths, SETS * runs))
+    rules = compare(scenario, policy, seed, runs, jobs or processors(), lambda paths: shown(here, paths, SETS * runs))
     told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, "runs": runs, "rules": rules}
     here.screen.document(PEERS, {**told, "seconds": round(time.monotonic() - begun, 3)})
     rows: list[tuple[object, ...]] = [
@@ -116,7 +116,7 @@ def _rule(rule: dict[str, Any]) -> tuple[object, ...]:
     )
 
 
-def _shown(here: Session, each: Iterator[Each], runs: int) -> Iterator[Each]:
+def shown(here: Session, each: Iterator[Each], runs: int) -> Iterator[Each]:
     """Show progress to a person who watches; a pipe sees nothing of it."""
     if not sys.stderr.isatty() or here.screen.plain:
         yield from each

@@ -71,6 +71,14 @@ def read(path: Path) -> dict[str, Any]:
         raise NotFoundError(f"the policy file {path} cannot be read: {error.strerror}", slug="no-file") from error
 
 
+def stored_document(here: Session, name: str) -> dict[str, Any]:
+    """Return a stored policy's document; NotFoundError."""
+    for each in here.client.get("/policies").get("policies", []):
+        if each.get("name") == name:
+            return dict(each.get("policy") or each.get("document") or each)
+    raise NotFoundError(f"no policy called {name!r} is stored; `rollout policy list` shows them", slug="no-policy")
+
+
 def _planned(here: Session, found: dict[str, Any]) -> None:
     if found.get("rollout") and not found.get("rings"):
         raise SurroundingsError(
@@ -94,6 +102,8 @@ def plan(found: Mapping[str, Any], screen: Screen) -> str:
     lines += [""] + [_line(name, found[name]) for name in _FACTS if found.get(name) is not None]
     for name in ("strata", "unstored", "ineligible"):
         lines += _listed(name, found.get(name))
+    if found.get("delayed"):
+        lines += _listed("delayed by limits, to ring", found["delayed"])
     return "\n".join(lines)
 
 
