@@ -49,6 +49,11 @@ def test_without_a_service_and_a_size_it_says_what_to_give(run):
     assert "--rate R" in err
 
 
+def test_a_rate_that_is_not_a_number_is_refused(run):
+    code, _, err = run("driver", "--hosts", 100, "--rate", "nan")
+    assert (code, "'nan' is not a number" in err) == (2, True)
+
+
 def test_with_a_size_alone_the_reference_rate_is_taken_and_said(run):
     code, out, _ = run("content", "--hosts", 300, "--runs", 1, "--jobs", 1)
     assert code == 0

@@ -7,6 +7,7 @@ import click
 
 from rollout.service.cli.output import clean, fitting, short, table
 from rollout.service.cli.session import Session, form, online, session
+from rollout.service.cli.share import Share
 from rollout.service.cli.start import named_or_read, read, stored_document
 from rollout.service.cli.trial import try_command
 
@@ -27,7 +28,7 @@ policy_command.add_command(try_command)
 @click.argument("policy", metavar="FILE|NAME")
 @click.option("--fleet", is_flag=True, help="Let the server judge a file too: against its fleet and its people.")
 @click.option("--hosts", type=click.IntRange(1, 10**9), help="Of a file, without a server: what rings of so many see.")
-@click.option("--rate", type=click.FloatRange(0, 1), metavar="R", help="With --hosts: their crashes per host-hour.")
+@click.option("--rate", type=Share(), metavar="R", help="With --hosts: their crashes per host-hour.")
 @online
 @session
 def lint(here: Session, policy: str, fleet: bool, hosts: int | None, rate: float | None) -> int:

@@ -14,6 +14,7 @@ from rollout.service.cli.agent import Seconds
 from rollout.service.cli.output import Screen, table
 from rollout.service.cli.server import Flags, bearer
 from rollout.service.cli.session import Session, session, with_token
+from rollout.service.cli.share import Share
 
 if TYPE_CHECKING:
     from rollout.simulation.swarm.swarm import Swarm
@@ -30,7 +31,7 @@ _LOOK_SECONDS = 0.2
 @click.option("--product", required=True)
 @click.option("--runs", type=click.IntRange(0), multiple=True, default=(1,), show_default=True, help="May be repeated.")
 @click.option("--fault", type=click.Choice(FAULTS), default="good", show_default=True, help="What a candidate does.")
-@click.option("--share", type=click.FloatRange(0, 1), default=1.0, show_default=True, help="Of the hosts it hits.")
+@click.option("--share", type=Share(), default=1.0, show_default=True, help="Of the hosts it hits.")
 @click.option("--mean", type=Seconds(), default="5s", show_default=True, help="From load to crash, on average.")
 @click.option("--heartbeat", type=Seconds(), default="1s", show_default=True)
 @click.option("--for", "seconds", type=Seconds(), help="How long to live. Absent: until Ctrl-C.")

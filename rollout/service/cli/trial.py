@@ -9,6 +9,7 @@ import click
 from rollout.errors import NotFoundError, UnreachableError
 from rollout.service.cli.output import clean, number, table
 from rollout.service.cli.session import Session, online, session
+from rollout.service.cli.share import Share
 from rollout.service.cli.simulate import shown
 from rollout.service.cli.start import is_file, read, stored_document
 
@@ -24,9 +25,7 @@ HOSTS_NEEDED: Final = "give the fleet's size with --hosts N, and --rate R where 
 @click.command("try")
 @click.argument("policy", metavar="NAME|FILE")
 @click.option("--hosts", type=click.IntRange(1, 100_000_000), help="Instead of the service's own fleet.")
-@click.option(
-    "--rate", type=click.FloatRange(0, 1), metavar="R", help="Crashes per host-hour, instead of what was measured."
-)
+@click.option("--rate", type=Share(), metavar="R", help="Crashes per host-hour, instead of what was measured.")
 @click.option("--runs", type=click.IntRange(1, 1_000_000), help="Of each release; absent: 200, on large fleets 20.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; absent: one for each processor.")
