@@ -5,8 +5,8 @@ Strict both ways: a row of unknown kind, with an unknown field, a negative count
 Rows are frozen msgspec structs: slots like a dataclass's, but decoded and checked at a million rows a second.
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
-order, empty rings 0), and a guard row's `control_in_stratum` (control hosts at risk in the whole stratum, given
-where the row's `band` is no match: the judge then falls back on it).
+order, empty rings 0) and `measures`, rows of a measure, and a guard row's `control_in_stratum` (control hosts at risk
+in the whole stratum, given where the row's `band` is no match: the judge then falls back on it).
 """
 
 from collections.abc import Iterable
@@ -15,6 +15,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from policies.measure import LARGEST, MOST, NAME
 from rollout.errors import InvalidError
 
 Guard: TypeAlias = Literal["crash", "crash_or_dark", "dark", "own"]
@@ -28,6 +29,9 @@ Run: TypeAlias = Annotated[int, Meta(ge=1, le=10_000_000)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 HostHours: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
 BasisPoints: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
+MeasureName: TypeAlias = Annotated[str, Meta(pattern=rf"^{NAME.pattern}\Z")]
+Value: TypeAlias = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Weight: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
 class EvidenceError(InvalidError):
@@ -40,7 +44,8 @@ class EvidenceError(InvalidError):
 class Header(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """First row of a rollout (seq 0): what is fixed before anything is seen.
 
-    `strata` fixes the number of stratum guards, `policy` is the whole policy document.
+    `strata` fixes the number of stratum guards, `measures` the numbers that are judged with their weights, `policy` is
+    the whole policy document.
     """
 
     rollout: Name
@@ -48,6 +53,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     policy_digest: str
     policy: dict[str, Any] | None = None
     rings: dict[Name, Count] | None = None
+    measures: Annotated[dict[MeasureName, Weight], Meta(max_length=MOST)] | None = None
     seq: Count = 0
     at: Seconds = 0.0
 
@@ -108,6 +114,22 @@ class TickRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     blind: Blindness | None = None
 
 
+class MeasureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One pair: what an exposed host of `ring` reported, and a control host like it at about that time.
+
+    The numbers are as reported; the judge winsorises them. A host stands in at most one pair of a measure.
+    """
+
+    rollout: Name
+    seq: Count
+    at: Seconds
+    ring: Name
+    stratum: Name
+    measure: MeasureName
+    exposed: Value
+    control: Value
+
+
 class ActRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a person did; `ring` is the ring an approval promotes."""
 
@@ -119,18 +141,19 @@ class ActRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     person: str | None = None
 
 
-Row: TypeAlias = Header | FailureRow | AdoptionRow | TickRow | ActRow
+Row: TypeAlias = Header | FailureRow | AdoptionRow | TickRow | MeasureRow | ActRow
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
     ("guard", FailureRow),
     ("adoption", AdoptionRow),
     ("tick", TickRow),
+    ("measure", MeasureRow),
     ("act", ActRow),
     ("strata", Header),
 )
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
-_OPTIONAL: Final = ("band", "control_in_stratum", "policy", "rings", "ring", "person")
+_OPTIONAL: Final = ("band", "control_in_stratum", "policy", "rings", "measures", "ring", "person")
 
 
 def parse(line: str, number: int) -> Row:
@@ -155,7 +178,7 @@ def read(lines: Iterable[str]) -> dict[str, list[Row]]:
     """Return each rollout's rows in order; rollouts may be interleaved, blank lines are skipped.
 
     Raises EvidenceError where a row is malformed, a rollout does not begin with its header, a `seq` is missing,
-    double or out of order, or time runs backwards.
+    double or out of order, time runs backwards, or a measure is not one of the header's.
     """
     rollouts: dict[str, list[Row]] = {}
     for number, line in enumerate(lines, start=1):
@@ -164,8 +187,15 @@ def read(lines: Iterable[str]) -> dict[str, list[Row]]:
         row = parse(line, number)
         rows = rollouts.setdefault(row.rollout, [])
         _check_order(rows[-1] if rows else None, row, number)
+        if isinstance(row, MeasureRow) and not is_named(rows[0], row):
+            raise EvidenceError(f"line {number}: the header of rollout {row.rollout} names no measure {row.measure}")
         rows.append(row)
     return rollouts
+
+
+def is_named(header: Row, row: MeasureRow) -> bool:
+    """Say whether the header names the row's measure: one that was chosen later would not be valid evidence."""
+    return isinstance(header, Header) and header.measures is not None and row.measure in header.measures
 
 
 def _parse_by_keys(line: str, number: int) -> Row:

@@ -6,17 +6,29 @@ one kind wait for the other, so a batch is cut there.
 """
 
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from operator import attrgetter
 from typing import Final, cast
 
 import numpy as np
 
 from policies.document import Policy
-from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
+from rollout.evidence.rows import (
+    ActRow,
+    AdoptionRow,
+    EvidenceError,
+    FailureRow,
+    Guard,
+    Header,
+    MeasureRow,
+    Row,
+    TickRow,
+    is_named,
+)
+from rollout.judge.batches import WEIGHED, of_one_kind, resumes, until_resume
 from rollout.judge.columns import Columns, columns
 from rollout.judge.guards import GUARDS
+from rollout.judge.hand_picked import HandPicked
 from rollout.judge.harm import Harm
 from rollout.judge.interval import IntervalState
 from rollout.judge.promote import Gate, Standing, gates
@@ -41,8 +53,7 @@ class Fold:
         self._rings = {ring.name: ring for ring in policy.rings}
         filled = [name for name, hosts in (header.rings or {}).items() if hosts and name in self._rings]
         self._last_ring = filled[-1] if filled else policy.rings[-1].name
-        self._picked = {ring.name for ring in policy.rings if ring.select is not None}
-        self._picked_from: int | None = None
+        self._picked = HandPicked([ring.name for ring in policy.rings if ring.select is not None])
         self._seq, self._at = header.seq, header.at
         self._harm = Harm(policy.judge, header.strata)
         self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
@@ -82,16 +93,16 @@ class Fold:
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
         self._check_sequence(rows)
-        for batch in _until_resume(rows):
+        for batch in until_resume(rows):
             mixed = set(map(type, batch)) != {FailureRow}
-            others = [row for row in batch if type(row) is not FailureRow] if mixed else []
-            failures = [row for row in batch if type(row) is FailureRow] if mixed else cast("list[FailureRow]", batch)
-            self._find_hand_picked(batch)
-            silent, paused = self._take_failures(failures)
+            others = [row for row in batch if type(row) not in WEIGHED] if mixed else []
+            weighed = [row for row in batch if type(row) in WEIGHED] if mixed else batch
+            self._picked.find(batch)
+            silent, paused = self._weigh(cast("Sequence[FailureRow | MeasureRow]", weighed))
             alarmed = self._take_others(others, silent)
             self._control_dark += len(silent)
             self._stop(paused, alarmed)
-            if others and _resumes(others[-1]):
+            if others and resumes(others[-1]):
                 self._resume()
 
     def may_promote(self) -> bool:
@@ -131,6 +142,7 @@ class Fold:
             seq=self._seq,
             loudest=self._harm.loudest(),
             seen=self._harm.seen,
+            measures=self._harm.measures,
         )
 
     def gates(self) -> list[Gate]:
@@ -182,11 +194,27 @@ class Fold:
             raise EvidenceError(f"rollout {self.header.rollout}: seq {found} where {missing} is due")
         self._seq, self._at = seqs[-1], rows[-1].at
 
-    def _find_hand_picked(self, rows: Sequence[Row]) -> None:
-        """Remember the first row by which a hand-picked ring is exposed."""
-        if self._picked_from is None and self._picked:
-            exposing = (row.seq for row in rows if _exposes(row) in self._picked)
-            self._picked_from = next(exposing, None)
+    def _weigh(self, rows: Sequence[FailureRow | MeasureRow]) -> tuple[list[int], Reason | None]:
+        """Fold guard and measure rows in their order; return as `_take_failures` does."""
+        silent: list[int] = []
+        pause: Reason | None = None
+        for run in of_one_kind(rows):
+            if run and isinstance(run[0], MeasureRow):
+                paused = self._take_measures(cast("Sequence[MeasureRow]", run))
+            else:
+                dark, paused = self._take_failures(cast("Sequence[FailureRow]", run))
+                silent += dark
+            pause = pause or paused
+        return silent, pause
+
+    def _take_measures(self, rows: Sequence[MeasureRow]) -> Reason | None:
+        """Fold pairs; return the first crossing into pause."""
+        strange = next((row for row in rows if not is_named(self.header, row)), None)
+        if strange is not None:
+            raise EvidenceError(f"rollout {strange.rollout}, seq {strange.seq}: no measure {strange.measure} is named")
+        crossed = self._harm.measure(rows, self._picked.exposed([row.seq for row in rows]), self._picked.theirs(rows))
+        self.halt = self.halt or crossed.halt
+        return crossed.pause
 
     def _take_failures(self, rows: Sequence[FailureRow]) -> tuple[list[int], Reason | None]:
         """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
@@ -197,8 +225,7 @@ class Fold:
             part = rows[start : start + step]
             of = columns(part)
             seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
-            picked = (seqs >= self._picked_from) if self._picked_from is not None else np.zeros(len(part))
-            crossed = self._harm.take(part, of, picked.astype(np.int64))
+            crossed = self._harm.take(part, of, self._picked.exposed(seqs).astype(np.int64))
             self.halt = self.halt or crossed.halt
             pause = pause or crossed.pause
             silent.extend(seqs[(of.guard == DARK) & ~of.exposed].tolist())
@@ -271,27 +298,3 @@ class Fold:
 
 def _all_hold(promotion: Sequence[Gate]) -> bool:
     return bool(promotion) and all(gate.passed for gate in promotion)
-
-
-def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield the rows in batches that end after each resume."""
-    acts = ActRow in set(map(type, rows))
-    cuts = [number + 1 for number, row in enumerate(rows) if _resumes(row)] if acts else []
-    for start, end in pairwise([0, *cuts, len(rows)]):
-        if end > start:
-            yield rows[start:end]
-
-
-def _resumes(row: Row) -> bool:
-    return isinstance(row, ActRow) and row.act == "resume"
-
-
-def _exposes(row: Row) -> str | None:
-    """Return the ring that a row shows to be exposed."""
-    match row:
-        case TickRow() | AdoptionRow():
-            return row.ring
-        case FailureRow(arm="exposed"):
-            return row.ring
-        case _:
-            return None

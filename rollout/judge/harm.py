@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from policies.document import Judge
-from rollout.evidence.rows import FailureRow, Guard
+from rollout.evidence.rows import FailureRow, Guard, MeasureRow
 from rollout.judge.columns import Columns, Integers
-from rollout.judge.eprocess import Floats
+from rollout.judge.eprocess import Bools, Floats
 from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar, GuardState, fold
+from rollout.judge.measures import OF_MEASURE, LoudMeasure, Measures
 from rollout.judge.seen import Loud, Seen
 from rollout.judge.strata import Strata, mean_of
 from rollout.judge.verdict import Reason
@@ -46,17 +47,20 @@ class Harm:
         self._bar = Bar(four, weights.strata, judge.halt_at, judge.boost)
         self._states: dict[Guard, GuardState] = {guard: GuardState.start() for guard in GUARDS}
         self._strata = Strata(strata, self._bar)
+        self.measures = Measures.start(judge.measures)
         self.seen = Seen.start(len(strata))
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
-        self.e = float(self._bar.mean({guard: state.log_e for guard, state in self._states.items()}))
+        self._of_guards = float(self._bar.mean({guard: state.log_e for guard, state in self._states.items()}))
+        self.e = self._of_guards + self.measures.share
 
     @property
     def guards(self) -> dict[str, float]:
-        """Return the boosted E of each guard, those of strata under `stratum:` and their name."""
+        """Return the boosted E of each guard; of strata and measures under `stratum:`, `measure:` and their name."""
         found: dict[str, float] = {guard: _value(state.log_e) for guard, state in self._states.items()}
-        return found | {OF_STRATUM + name: e for name, e in self._strata.e.items()}
+        found |= {OF_STRATUM + name: e for name, e in self._strata.e.items()}
+        return found | {OF_MEASURE + name: e for name, e in self.measures.e.items()}
 
     def rows_at_once(self, most: int) -> int:
         """Return how many rows to take at once, at most `most`."""
@@ -80,8 +84,9 @@ class Harm:
             log_e[guard] = path[np.cumsum(own)]
         place = self._strata.places(rows)
         strata = self._strata.take(place, of, null)
-        paths = _Paths(self._bar.mean(log_e, mean_of(strata)), log_e, strata)
-        self.e = float(paths.e[-1])
+        of_guards = self._bar.mean(log_e, mean_of(strata))
+        paths = _Paths(of_guards + self.measures.share, log_e, strata)
+        self._of_guards, self.e = float(of_guards[-1]), float(paths.e[-1])
         found = Crossings(
             self._crossed(rows, (of, place), paths, self.pause_at, "pauses"),
             self._crossed(rows, (of, place), paths, self._halt_at, "halts"),
@@ -89,10 +94,40 @@ class Harm:
         self.seen = self.seen.with_rows(of, place)
         return found
 
-    def loudest(self) -> Loud:
-        """Return the guard that weighs most in E-bar now."""
+    def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools) -> Crossings:
+        """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`."""
+        before = self.measures
+        self.measures, share = before.fold(rows, doubled, mute)
+        e = self._of_guards + share
+        self.e = float(e[-1])
+
+        def crossed(threshold: float, does: str) -> Reason | None:
+            over = e >= threshold * (1.0 - SLACK)
+            if not over.any():
+                return None
+            first = int(over.argmax())
+            then, _ = before.fold(rows[: first + 1], doubled[: first + 1], mute[: first + 1])
+            return _reason(float(e[first]), (threshold, does), rows[first], self._louder(self._loudest_guard(), then))
+
+        return Crossings(crossed(self.pause_at, "pauses"), crossed(self._halt_at, "halts"))
+
+    def loudest(self) -> Loud | LoudMeasure:
+        """Return the guard or measure that weighs most in E-bar now."""
+        return self._louder(self._loudest_guard(), self.measures)
+
+    def _loudest_guard(self) -> Loud:
         log_e = {guard: state.log_e[None] for guard, state in self._states.items()}
         return self._loudest(_Paths(np.array([self.e]), log_e, self._strata.path(1)), 0, self.seen)
+
+    def _louder(self, guard: Loud, measures: Measures) -> Loud | LoudMeasure:
+        """Return the louder of the loudest guard and the loudest measure."""
+        weight = (
+            self._bar.weight[guard.guard]
+            if guard.stratum is None
+            else self._bar.strata_weight / len(self._strata.names)
+        )
+        loudest = measures.loudest()
+        return loudest if loudest is not None and loudest.share > weight * guard.e else guard
 
     def _crossed(
         self,
@@ -110,13 +145,7 @@ class Harm:
         row, (of, place) = rows[first], placed
         until = np.arange(place.size) <= first
         loud = self._loudest(paths, first, self.seen.with_rows(of.where(until), place[until]))
-        return Reason(
-            "e-value",
-            f"evidence of harm reached {float(paths.e[first]):.4g} ({threshold:g} {does}) at {row.at:g} s, "
-            f"most of it from {loud.sentence()}",
-            row.at,
-            row.seq,
-        )
+        return _reason(float(paths.e[first]), (threshold, does), row, self._louder(loud, self.measures))
 
     def _loudest(self, paths: _Paths, at: int, seen: Seen) -> Loud:
         """Return the guard that weighs most in E-bar after a row."""
@@ -129,6 +158,17 @@ class Harm:
             if alone * self._bar.strata_weight / len(self._strata.names) > weight * value:
                 return Loud("crash_or_dark", self._strata.names[number], alone, seen.arms("crash_or_dark", number))
         return Loud(found, None, value, seen.arms(found))
+
+
+def _reason(e: float, threshold: tuple[float, str], row: FailureRow | MeasureRow, loud: Loud | LoudMeasure) -> Reason:
+    """Say that E-bar reached a threshold, what that does, and which guard or measure says most."""
+    return Reason(
+        "e-value",
+        f"evidence of harm reached {e:.4g} ({threshold[0]:g} {threshold[1]}) at {row.at:g} s, "
+        f"most of it from {loud.sentence()}",
+        row.at,
+        row.seq,
+    )
 
 
 def _value(log_e: Floats | np.float64) -> float:
