@@ -62,7 +62,7 @@ def test_what_a_host_was_told_is_kept_before_and_through_its_beats(tx):
     assert tx.hosts.presence([key]) == {}
     assert tx.hosts.all()[0][1] is None
     tx.hosts.save_presence([presence(key)])
-    tx.hosts.touch([(7, 9.0, 11.0, key)])
+    tx.hosts.touch([(7, 9.0, None, 11.0, key)])
     assert tx.hosts.presence([key]) == {key: presence(key, seq=7, uptime=9.0, at=11.0)}
     assert tx.hosts.told([key]) == {key: '{"p":"canary"}'}
 

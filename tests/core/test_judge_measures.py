@@ -175,7 +175,8 @@ def test_the_first_row_that_crosses_is_the_same_in_any_chunks_and_so_are_the_bit
     rng = np.random.default_rng(6)
     story = Measured(CPU, BOOT, strata=("a", "b"))
     for number in range(120):
-        story.pair(*rng.random(2) + (0.3, 0.0)).pair(*rng.random(2) * 400, "boot.seconds")
+        exposed, control = rng.random(2)
+        story.pair(exposed + 0.3, control).pair(*rng.random(2) * 400, "boot.seconds")
         if number % 7 == 0:
             story.failure("crash_or_dark", "exposed" if number % 3 else "control", 100, 5000)
     whole = story.fold().judgement()
