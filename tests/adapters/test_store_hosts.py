@@ -67,6 +67,16 @@ def test_what_a_host_was_told_is_kept_before_and_through_its_beats(tx):
     assert tx.hosts.told([key]) == {key: '{"p":"canary"}'}
 
 
+def test_what_a_host_measured_is_what_its_latest_beat_said(tx):
+    one, two, three = (tx.hosts.enrol(host(name)) for name in "abc")
+    tx.hosts.save_presence(
+        [presence(one, measures='{"cpu":0.5}'), presence(two, measures='{"cpu":1}'), presence(three)]
+    )
+    assert tx.hosts.measures([one, two, three]) == {one: {"cpu": 0.5}, two: {"cpu": 1}}
+    tx.hosts.touch([(2, 9.0, None, 11.0, one), (2, 9.0, '{"boot.seconds":30.5}', 11.0, two)])
+    assert tx.hosts.measures([one, two, three]) == {two: {"boot.seconds": 30.5}}
+
+
 def test_a_retired_host_is_gone_and_says_so(tx):
     key = tx.hosts.enrol(host("a"))
     tx.hosts.save_presence([presence(key)])
