@@ -127,7 +127,7 @@ class Harm:
             else self._bar.strata_weight / len(self._strata.names)
         )
         loudest = measures.loudest()
-        return loudest if loudest is not None and loudest.share > weight * guard.e else guard
+        return loudest if loudest is not None and loudest.pairs.n and loudest.share > weight * guard.e else guard
 
     def _crossed(
         self,

@@ -108,6 +108,7 @@ def test_exposed_hosts_that_measure_worse_roll_the_release_back(store: Store, cl
     assert len(pairs_of(store)) == 30, "what is being put back is measured no more"
 
 
+@pytest.mark.slow
 def test_exposed_hosts_that_measure_as_control_does_are_left_alone(store: Store, clock: HandClock) -> None:
     watch = Watch(store, clock, "w1", heartbeat=1.0)
     exposed(store, watch, clock, range(1, 31))
@@ -127,6 +128,7 @@ def test_a_measure_that_one_arm_does_not_report_says_nothing(store: Store, clock
     assert said == "Measure cpu is 1: no pair of an exposed and a control host has reported it."
 
 
+@pytest.mark.slow
 def test_another_owner_pairs_nobody_again_and_stands_where_the_last_one_stood(store: Store, clock: HandClock) -> None:
     first, second = (Watch(store, clock, name, heartbeat=1.0) for name in ("w1", "w2"))
     exposed(store, first, clock, range(1, 21))
