@@ -32,8 +32,8 @@ presence = Table(
     Column("running", Text, nullable=False),  # canonical JSON {product: counter}
     Column("adoption", String(64)),  # as the host says it
     Column("at", Float, nullable=False),
-    Column("measures", Text),  # what its latest beat measured of what is judged, canonical JSON {name: number}
     Column("told", Text, nullable=False, server_default="{}"),  # rings the host was last told, canonical JSON
+    Column("measures", Text),  # what its latest beat measured of what is judged, canonical JSON {name: number}
 )
 
 running = Table(
