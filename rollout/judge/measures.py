@@ -4,7 +4,7 @@ One pair a row: an exposed host and a control host like it, each reporting once.
 scaled to 0..1, their difference d lies in -1..1, and under "the exposed mean exceeds control's by at most the margin
 m" its mean, given every pair before, is at most m. A stake l in [0, 1/(1 + m)) then multiplies by 1 + l (d - m) > 0,
 whose mean is at most 1; the stakes are a fixed grid and E is the mean over it, so E is a test supermartingale
-whatever the numbers' distribution is (Waudby-Smith & Ramdas 2023, with pairs for the two samples; ADR 14).
+whatever the numbers' distribution is (Waudby-Smith & Ramdas 2023, with pairs for the two samples; ADR 16).
 
 Pairs of a hand-picked ring say nothing; in rings exposed after one the margin is doubled.
 """
