@@ -17,8 +17,10 @@ from rollout.evidence.fleet import Fleet, Mask, mixed
 
 MOST_EXPOSED: Final = 200
 """Exposed hosts looked at in one tick."""
-MOST_CELLS: Final = 32
-"""Strata and bands looked at in one tick: each is searched for in the whole fleet."""
+MOST_CONTROL: Final = 16_384
+"""Control hosts looked at in one tick; a small stratum of a large fleet may have to wait for its draw."""
+MOST_CELLS: Final = 64
+"""Strata and bands looked at in one tick."""
 SPARE: Final = 8
 """Control hosts drawn beyond twice the exposed ones, since some did not report."""
 
@@ -55,19 +57,25 @@ class Pairing:
 
     def cells(self, measure: str, clock: float, elapsed: float, turn: int) -> list[Cell]:
         """Draw hosts that may be paired, others each `turn`; `elapsed` is the watcher's own clock, seconds."""
-        fleet, free = self._fleet, self._free(measure, elapsed)
-        exposed = _some(np.flatnonzero(free & fleet.granted & fleet.confirmed), MOST_EXPOSED, turn)
-        if not exposed.size:
+        fleet = self._fleet
+        if not fleet.confirmed.any():
             return []
-        place = fleet.stratum * np.int64(len(BANDS)) + bands_of(clock - fleet.booted)
-        control = free & ~fleet.granted
+        free = self._free(measure, elapsed)
+        exposed = _some(np.flatnonzero(free & fleet.granted & fleet.confirmed), MOST_EXPOSED, turn)
+        control = _some(np.flatnonzero(free & ~fleet.granted), MOST_CONTROL, turn)
+        place, places = self._place(exposed, clock), self._place(control, clock)
         found = []
-        for cell in _some(np.unique(place[exposed]), MOST_CELLS, turn).tolist():
-            mine = exposed[place[exposed] == cell].tolist()
-            others = _some(np.flatnonzero(control & (place == cell)), 2 * len(mine) + SPARE, turn).tolist()
+        for cell in _some(np.unique(place), MOST_CELLS, turn).tolist():
+            mine = exposed[place == cell].tolist()
+            others = _some(control[places == cell], 2 * len(mine) + SPARE, turn).tolist()
             if others:
                 found.append(Cell(mine, others))
         return found
+
+    def _place(self, hosts: NDArray[np.int64], clock: float) -> NDArray[np.int64]:
+        """Return each host's stratum and band as one number."""
+        fleet = self._fleet
+        return fleet.stratum[hosts] * np.int64(len(BANDS)) + bands_of(clock - fleet.booted[hosts])
 
     def _free(self, measure: str, elapsed: float) -> Mask:
         """Hosts of both arms that never failed, are awake, were heard lately and stand in no pair."""

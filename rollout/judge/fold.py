@@ -213,7 +213,7 @@ class Fold:
         if strange is not None:
             raise EvidenceError(f"rollout {strange.rollout}, seq {strange.seq}: no measure {strange.measure} is named")
         crossed = self._harm.measure(rows, self._picked.exposed([row.seq for row in rows]), self._picked.theirs(rows))
-        self.halt = self.halt or crossed.halt
+        self.halt = crossed.halt if self.halt is None else self.halt
         return crossed.pause
 
     def _take_failures(self, rows: Sequence[FailureRow]) -> tuple[list[int], Reason | None]:

@@ -52,16 +52,16 @@ def test_an_exposed_host_meets_a_control_host_and_their_row_says_both_numbers():
 
 
 def test_a_host_stands_in_one_pair_at_most_also_after_another_owner_took_over():
-    fold, again = fleet_of(hosts=20, exposed=10), fleet_of(hosts=20, exposed=10)
+    fold, again = fleet_of(hosts=16, exposed=10), fleet_of(hosts=16, exposed=10)
     seen = []
     for turn in range(5):
         for pair in paired(fold, turn=turn):
             measured(fold, pair)
             measured(again, pair)
             seen += [pair.exposed, pair.control]
-    assert sorted(seen) == list(range(1, 21))
+    assert len(set(seen)) == len(seen) == 12, "all control hosts, and as many exposed ones"
     assert paired(fold) == paired(again) == []
-    assert len(paired_of(fold, "disk")) == 10, "another measure has its own pairs"
+    assert len(paired_of(fold, "disk")) == 6, "another measure has its own pairs"
 
 
 def paired_of(fold, measure):
@@ -77,9 +77,9 @@ def test_an_exposed_host_becomes_no_control_and_a_control_host_that_was_paired_n
 
 
 def test_like_meets_like_in_stratum_and_time_since_boot():
-    fold = fleet_of(hosts=60, exposed=30, strata=("a", "b", "c"), boot=lambda key: (100.0, 5_000.0)[key % 2])
+    fold = fleet_of(hosts=70, exposed=29, strata=("a", "b", "c"), boot=lambda key: (100.0, 5_000.0)[key % 2])
     found = paired(fold)
-    assert len(found) == 30
+    assert len(found) == 29
     for pair in found:
         assert pair.exposed % 3 == pair.control % 3
         assert pair.exposed % 2 == pair.control % 2
