@@ -120,6 +120,14 @@ class Measure(Part):
     margin: Bounded
     weight: Share
 
+    @model_validator(mode="after")
+    def _leaves_something_to_see(self) -> "Measure":
+        if self.lowest >= self.highest:
+            raise ValueError(f"lowest is {self.lowest:g}, highest {self.highest:g}; every number would be the same")
+        if not 0 <= self.tolerated < 1:
+            raise ValueError(f"a margin is at least 0 and below {self.highest - self.lowest:g}, the width of the range")
+        return self
+
     @property
     def tolerated(self) -> float:
         """Return the margin as a share of the range from `lowest` to `highest`."""

@@ -126,13 +126,8 @@ def _measures(measures: Sequence[Measure]) -> Iterator[Problem]:
     for name in sorted({name for name in names if names.count(name) > 1}):
         yield Problem("measure", f"Two measures are called {name}; hosts report one number under a name.")
     for measure in measures:
-        called, low, high = f"Measure {measure.name}", measure.lowest, measure.highest
-        if low >= high:
-            yield Problem("measure", f"{called}: lowest is {low:g}, highest {high:g}; every number would be the same.")
-        elif not 0 <= measure.tolerated < 1:
-            yield Problem("measure", f"{called}: a margin of {measure.margin:g} is not within 0 and {high - low:g}.")
         if measure.weight == 0:
-            yield Problem("measure", f"{called} has no weight, so nothing would follow from it.")
+            yield Problem("measure", f"Measure {measure.name} has no weight, so nothing would follow from it.")
 
 
 def _reach(policy: Policy) -> Iterator[Problem]:

@@ -87,6 +87,8 @@ class Measures:
     @property
     def share(self) -> float:
         """Return what they add to E-bar; 0 without any."""
+        if not self.of:
+            return 0.0
         return float(_weighted(self.of, _e(self.log_m)[:, None])[0])
 
     def seen(self, name: str) -> Pairs:
@@ -98,9 +100,9 @@ class Measures:
 
     def loudest(self) -> LoudMeasure | None:
         """Return the measure that weighs most in E-bar, if there is any."""
-        shares = {measure.name: measure.weight * self.e[measure.name] for measure in self.of}
-        if not shares:
+        if not self.of:
             return None
+        shares = {measure.name: measure.weight * self.e[measure.name] for measure in self.of}
         name = max(shares, key=shares.__getitem__)
         return LoudMeasure(name, self.e[name], shares[name], self.seen(name))
 
