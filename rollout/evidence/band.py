@@ -19,9 +19,9 @@ def band_of(uptime: float) -> int:
     return bisect_right(EDGES, uptime)
 
 
-def bands_of(uptimes: NDArray[np.float64]) -> NDArray[np.int64]:
+def bands_of(uptimes: NDArray[np.float64]) -> NDArray[np.int8]:
     """Return the bands of many hosts."""
-    bands = np.zeros(uptimes.shape, np.int64)
+    bands = np.zeros(uptimes.shape, np.int8)
     for edge in EDGES:  # faster than a search in three
         bands += uptimes >= edge
     return bands

@@ -17,6 +17,13 @@ HELD_OUT = -1
 NOBODY = -2  # no member
 NEVER = -np.inf
 EVERYBODY = slice(None)
+ENDS = {
+    "crash": ("crashed", "dark"),
+    "crash_or_dark": ("crashed", "darkened"),
+    "dark": ("darkened",),
+    "own": ("own_crashed", "dark"),
+}
+"""What takes a host out of the risk set of a guard, beside what takes it out of all."""
 
 Mask = NDArray[np.bool_]
 
@@ -115,14 +122,14 @@ class Fleet:
 
     def at_risk(self, guard: str, which: slice = EVERYBODY) -> Mask:
         """The hosts of both arms that may still have their first failure of a guard, among a range of keys."""
-        alive = self._members(which) & ~self.absent[which] & ~self.excluded[which] & ~self.reverted[which]
-        if guard == "crash":
-            return alive & ~self.crashed[which] & ~self.dark[which]
-        if guard == "own":
-            return alive & ~self.own_crashed[which] & ~self.dark[which]
-        if guard == "dark":
-            return alive & ~self.darkened[which]
-        return alive & ~self.crashed[which] & ~self.darkened[which]
+        found = self.alive(which)
+        for flag in ENDS[guard]:
+            found &= ~getattr(self, flag)[which]
+        return found
+
+    def alive(self, which: slice = EVERYBODY) -> Mask:
+        """The hosts of both arms that can be at risk of any guard, among a range of keys."""
+        return self._members(which) & ~self.absent[which] & ~self.excluded[which] & ~self.reverted[which]
 
     @property
     def witnesses(self) -> Mask:

@@ -3,15 +3,16 @@
 Counting a fleet anew for each of its failures costs their product: when a site falls silent, that is minutes.
 """
 
-from typing import NamedTuple, get_args
+import math
+from itertools import chain
+from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rollout.evidence.band import BANDS, band_of, bands_of
-from rollout.evidence.fleet import Fleet
+from rollout.evidence.fleet import ENDS, Fleet
 from rollout.evidence.matching import is_match
-from rollout.evidence.rows import Guard
 
 EXPOSED, CONTROL, CONFIRMED = range(3)
 
@@ -73,15 +74,22 @@ class Risk:
         return band_of(self._clock - float(self._fleet.booted[host]))
 
     def _count(self, but: int) -> dict[str, NDArray[np.int64]]:
-        """Count the fleet for every guard at once: what is asked of all of them is read once."""
-        fleet, size = self._fleet, max(1, self._fleet.strata) * len(BANDS)
-        place = fleet.stratum * np.int64(len(BANDS)) + bands_of(self._clock - fleet.booted)
-        place += size * (fleet.granted + (fleet.granted & fleet.confirmed).astype(np.int64))  # control, open, confirmed
+        """Count the fleet for every guard at once: it is read once, by place and by what ends a risk."""
+        fleet, flags = self._fleet, sorted(set(chain.from_iterable(ENDS.values())))
+        digits = [(max(1, fleet.strata), fleet.stratum), (len(BANDS), bands_of(self._clock - fleet.booted))]
+        digits += [(2, getattr(fleet, flag)) for flag in flags]
+        cell = fleet.granted + (fleet.granted & fleet.confirmed).astype(np.int64)  # control, open, confirmed
+        for size, digit in digits:
+            cell *= size
+            cell += digit
+        alive = fleet.alive()
+        alive[but] = False
+        shape = (3, *(size for size, _ in digits))
+        counted = np.bincount(cell[alive], minlength=math.prod(shape)).reshape(shape)
         found = {}
-        for guard in get_args(Guard):
-            risk = fleet.at_risk(guard)
-            risk[but] = False
-            counted = np.bincount(place[risk], minlength=3 * size).reshape(3, -1, len(BANDS))
-            control, unconfirmed, confirmed = counted
+        for guard, ends in ENDS.items():
+            free = tuple(slice(1 if flag in ends else 2) for flag in flags)
+            at_risk = counted[(slice(None),) * 3 + free]
+            control, unconfirmed, confirmed = at_risk.reshape(*shape[:3], -1).sum(axis=-1)
             found[guard] = np.stack([unconfirmed + confirmed, control, confirmed])
         return found

@@ -13,7 +13,6 @@ Arrays carry any leading batch axes: state (..., grid), rows (..., rows). Every 
 (`cumsum`, or `add.reduce` across the grid), so the same rows in any chunking give the same bits.
 """
 
-from dataclasses import dataclass
 from typing import Final, NamedTuple, TypeAlias
 
 import numpy as np
@@ -21,6 +20,7 @@ from numpy.typing import ArrayLike, NDArray
 
 Floats: TypeAlias = NDArray[np.float64]
 Bools: TypeAlias = NDArray[np.bool_]
+Integers: TypeAlias = NDArray[np.int64]
 
 HARM_RATIOS: Final[Floats] = np.geomspace(1.15, 300.0, 32)
 """Alternatives of the halting processes, as multiples of the null ratio."""
@@ -44,11 +44,12 @@ def draws(exposed: ArrayLike, exposed_at_risk: ArrayLike, control_at_risk: Array
     return Draws(np.where(compared, np.asarray(exposed, np.float64), 0.0), share)
 
 
-@dataclass(frozen=True, slots=True)
 class EProcess:
     """The mixture over alternatives `ratio` (grid,), relative to the null."""
 
-    ratio: Floats
+    def __init__(self, ratio: Floats) -> None:
+        self.ratio = ratio
+        self._excess, self._log = ratio - 1.0, np.log(ratio)
 
     def start(self, *batch: int) -> Floats:
         """Return the state before any row: log M = 0, shape (*batch, grid)."""
@@ -65,31 +66,30 @@ class EProcess:
 
     def if_exposed(self, path: Floats, rows: Draws) -> Floats:
         """Return ln E (..., rows) had each row, after those before it on the path, been an exposed host's."""
-        return log_mean(path[..., :-1, :] + (self._losses(rows) + np.log(self.ratio)))
+        exposed = Draws(np.ones_like(rows.exposed), rows.share)
+        return log_mean(path[..., :-1, :] + self.gains(exposed))
 
     def steps(self, log_m: Floats, rows: Draws) -> Floats:
         """Return log M before the rows, and what each adds: (..., rows + 1, grid)."""
-        losses = self._losses(rows)
-        *batch, size, grid = losses.shape
-        steps = np.empty((*batch, size + 1, grid))
+        *batch, size = rows.share.shape
+        steps = np.empty((*batch, size + 1, self.ratio.size))
         steps[..., 0, :] = log_m
-        gains = np.multiply(rows.exposed[..., None], np.log(self.ratio), out=steps[..., 1:, :])
-        gains += losses
+        self.gains(rows, out=steps[..., 1:, :])
         return steps
 
-    def _losses(self, rows: Draws) -> Floats:
-        """Return -ln(1 + (r - 1) q), what any failure costs each alternative: (..., rows, grid)."""
-        losses: Floats = rows.share[..., None] * (self.ratio - 1.0)
-        losses += 1.0  # in place: these arrays are what a fold's time goes into
-        np.log(losses, out=losses)
-        np.negative(losses, out=losses)
-        return losses
+    def gains(self, rows: Draws, out: Floats | None = None) -> Floats:
+        """Return what each row adds to log M: (..., rows, grid)."""
+        gains: Floats = np.multiply(rows.share[..., None], self._excess, out=out)
+        gains += 1.0  # in place: these arrays are what a fold's time goes into
+        np.log(gains, out=gains)
+        np.negative(gains, out=gains)
+        return np.add(gains, self._log, out=gains, where=rows.exposed[..., None] > 0)
 
 
 def log_mean(log_m: Floats) -> Floats:
     """Return ln E (...), the mean over the grid of exp(log M), of states (..., grid)."""
-    peak = log_m.max(axis=-1, keepdims=True)
+    peak = np.maximum.reduce(log_m, axis=-1, keepdims=True)
     relative = log_m - peak
     np.exp(relative, out=relative)
-    mean: Floats = np.log(relative.sum(axis=-1) / log_m.shape[-1]) + peak[..., 0]
+    mean: Floats = np.log(np.add.reduce(relative, axis=-1) / log_m.shape[-1]) + peak[..., 0]
     return mean

@@ -7,41 +7,19 @@ one kind wait for the other, so a batch is cut there.
 
 from bisect import bisect_left
 from collections.abc import Mapping, Sequence
-from operator import attrgetter
 from typing import Final, cast
 
-import numpy as np
-
 from policies.document import Policy
-from rollout.evidence.rows import (
-    ActRow,
-    AdoptionRow,
-    EvidenceError,
-    FailureRow,
-    Guard,
-    Header,
-    MeasureRow,
-    Row,
-    TickRow,
-    is_named,
-)
-from rollout.judge.batches import WEIGHED, of_one_kind, resumes, until_resume
-from rollout.judge.columns import Columns, columns
-from rollout.judge.guards import GUARDS
-from rollout.judge.hand_picked import HandPicked
-from rollout.judge.harm import Harm
-from rollout.judge.interval import IntervalState
+from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
+from rollout.judge.batches import WEIGHED, resumes, until_resume
+from rollout.judge.failures import Failures, Weighed
 from rollout.judge.promote import Gate, Standing, gates
-from rollout.judge.promotion import SAFETY_GUARDS, SafetyState, bound
+from rollout.judge.promotion import SAFETY_GUARDS, bound
 from rollout.judge.verdict import Judgement, Reason, verdict
 from rollout.judge.window import Alarm, Pacer
 
-CHUNK: Final = 4096
-"""Guard rows folded at once: a megabyte or two of grid, which stays in cache."""
 VOTE_SECONDS: Final = 3600.0
 """How long an approval counts."""
-CRASH: Final = GUARDS.index("crash")
-DARK: Final = GUARDS.index("dark")
 
 
 class Fold:
@@ -53,26 +31,26 @@ class Fold:
         self._rings = {ring.name: ring for ring in policy.rings}
         filled = [name for name, hosts in (header.rings or {}).items() if hosts and name in self._rings]
         self._last_ring = filled[-1] if filled else policy.rings[-1].name
-        self._picked = HandPicked([ring.name for ring in policy.rings if ring.select is not None])
         self._seq, self._at = header.seq, header.at
-        self._harm = Harm(policy.judge, header.strata)
-        self._safety = SafetyState.start([r.promote.margin for r in policy.rings if r.promote.margin is not None])
-        self._interval = IntervalState.start()
+        self._failures = Failures(policy, header)
         self._pacer = Pacer(policy, header.strata)
         self._control_dark = 0
-        self._last_exposed_failure = -1
         self._tick: TickRow | None = None
         self._admitted: dict[str, TickRow] = {}
         self._bake_until: dict[str, float] = {}
         self._votes: dict[tuple[str | None, str | None], ActRow] = {}
-        self.halt: Reason | None = None
         self.pause: Reason | None = None
         self.first_pause: Reason | None = None
 
     @property
+    def halt(self) -> Reason | None:
+        """Return why the rollout is over, if it is."""
+        return self._failures.halt
+
+    @property
     def e(self) -> float:
         """Return E-bar now."""
-        return self._harm.e
+        return self._failures.harm.e
 
     @property
     def window(self) -> int:
@@ -88,7 +66,7 @@ class Fold:
     def safety(self) -> Mapping[Guard, float]:
         """Return P of both promoting processes against the current ring's margin; empty where it has none."""
         margin = self._rings[self._tick.ring].promote.margin if self._tick is not None else None
-        return {} if margin is None else self._safety.evidence(margin)
+        return {} if margin is None else self._failures.observed.safety.evidence(margin)
 
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
@@ -96,9 +74,11 @@ class Fold:
         for batch in until_resume(rows):
             mixed = set(map(type, batch)) != {FailureRow}
             others = [row for row in batch if type(row) not in WEIGHED] if mixed else []
-            weighed = [row for row in batch if type(row) in WEIGHED] if mixed else batch
-            self._picked.find(batch)
-            silent, paused = self._weigh(cast("Sequence[FailureRow | MeasureRow]", weighed))
+            failures = [row for row in batch if type(row) is FailureRow] if mixed else cast("list[FailureRow]", batch)
+            self._failures.picked.find(batch)
+            silent = [row.seq for row in failures if row.guard == "dark" and row.arm == "control"]
+            weighed = [row for row in batch if type(row) in WEIGHED] if mixed else failures
+            paused = self._failures.weigh(cast("Sequence[Weighed]", weighed))
             alarmed = self._take_others(others, silent)
             self._control_dark += len(silent)
             self._stop(paused, alarmed)
@@ -119,7 +99,7 @@ class Fold:
             verdict=word,
             said=sentence,
             e=self.e,
-            guards=self._harm.guards,
+            guards=self._failures.harm.guards,
             halt=self.halt,
             pause=self.pause,
             window=self._pacer.window,
@@ -128,21 +108,21 @@ class Fold:
             promotable=promotable,
             approved=self.approved(),
             promotion=promotion,
-            exceeded_max_bake=not promotable and self._over_bake(),
+            exceeded_max_bake=not promotable and self.over_bake,
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),
             unsettled=whole.unsettled,
             overdue=whole.overdue,
             outstanding=whole.outstanding,
-            ratio=self._interval.limits(),
+            ratio=self._failures.observed.interval.limits(),
             blind=tick.blind if tick else None,
             clock=tick.clock if tick else 0.0,
             at=self._at,
             seq=self._seq,
-            loudest=self._harm.loudest(),
-            seen=self._harm.seen,
-            measures=self._harm.measures,
+            loudest=self._failures.harm.loudest(self._failures.observed.seen),
+            seen=self._failures.observed.seen,
+            measures=self._failures.harm.measures,
         )
 
     def gates(self) -> list[Gate]:
@@ -151,15 +131,15 @@ class Fold:
         if tick is None:
             return []
         ring = self._rings[tick.ring]
-        stop = self.halt or self.pause
+        stop, seen = self.halt or self.pause, self._failures.observed.seen
         last = ring.name == self._last_ring
         margin = None if last else ring.promote.margin
         standing = Standing(
             tick=tick,
             admitted=self._admitted.get(ring.name),
             stopped=stop.sentence if stop else None,
-            safety={} if margin is None else self._safety.evidence(margin),
-            ordinary={guard: self._harm.seen.arms(guard).control for guard in SAFETY_GUARDS},
+            safety={} if margin is None else self._failures.observed.safety.evidence(margin),
+            ordinary={guard: seen.control(guard) for guard in SAFETY_GUARDS},
             n=whole.n,
             x=whole.x,
             early_life=bound(whole.n, whole.x),
@@ -179,7 +159,7 @@ class Fold:
         votes = {
             person
             for (ring, person), vote in self._votes.items()
-            if ring == self._tick.ring and vote.seq > self._last_exposed_failure and self._at - vote.at <= VOTE_SECONDS
+            if ring == self._tick.ring and vote.seq > self._failures.last_exposed and self._at - vote.at <= VOTE_SECONDS
         }
         return len(votes) >= approval.persons
 
@@ -188,58 +168,11 @@ class Fold:
         if not rows:
             return
         due = range(self._seq + 1, self._seq + 1 + len(rows))
-        seqs = list(map(attrgetter("seq"), rows))
+        seqs = [row.seq for row in rows]
         if seqs != list(due):
             found, missing = next((seq, want) for seq, want in zip(seqs, due, strict=True) if seq != want)
             raise EvidenceError(f"rollout {self.header.rollout}: seq {found} where {missing} is due")
         self._seq, self._at = seqs[-1], rows[-1].at
-
-    def _weigh(self, rows: Sequence[FailureRow | MeasureRow]) -> tuple[list[int], Reason | None]:
-        """Fold guard and measure rows in their order; return as `_take_failures` does."""
-        silent: list[int] = []
-        pause: Reason | None = None
-        for run in of_one_kind(rows):
-            if run and isinstance(run[0], MeasureRow):
-                paused = self._take_measures(cast("Sequence[MeasureRow]", run))
-            else:
-                dark, paused = self._take_failures(cast("Sequence[FailureRow]", run))
-                silent += dark
-            pause = pause or paused
-        return silent, pause
-
-    def _take_measures(self, rows: Sequence[MeasureRow]) -> Reason | None:
-        """Fold pairs; return the first crossing into pause."""
-        strange = next((row for row in rows if not is_named(self.header, row)), None)
-        if strange is not None:
-            raise EvidenceError(f"rollout {strange.rollout}, seq {strange.seq}: no measure {strange.measure} is named")
-        crossed = self._harm.measure(rows, self._picked.exposed([row.seq for row in rows]), self._picked.theirs(rows))
-        self.halt = crossed.halt if self.halt is None else self.halt
-        return crossed.pause
-
-    def _take_failures(self, rows: Sequence[FailureRow]) -> tuple[list[int], Reason | None]:
-        """Fold guard rows; return the seq of each control host that went dark, and the first crossing into pause."""
-        silent: list[int] = []
-        pause: Reason | None = None
-        step = self._harm.rows_at_once(CHUNK)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
-            of = columns(part)
-            seqs = np.fromiter(map(attrgetter("seq"), part), np.int64, len(part))
-            crossed = self._harm.take(part, of, self._picked.exposed(seqs).astype(np.int64))
-            self.halt = self.halt or crossed.halt
-            pause = pause or crossed.pause
-            silent.extend(seqs[(of.guard == DARK) & ~of.exposed].tolist())
-            if of.exposed.any():
-                self._last_exposed_failure = int(seqs[of.exposed][-1])
-            self._observe(of)
-        return silent, pause
-
-    def _observe(self, of: Columns) -> None:
-        """Fold guard rows into the promoting processes and the interval."""
-        self._safety = self._safety.fold(of)
-        crashes = of.of(CRASH)
-        if crashes.exposed.size:
-            self._interval = self._interval.fold(crashes.matched())
 
     def _take_others(self, rows: Sequence[Row], silent: list[int]) -> Reason | None:
         """Fold adoption, tick and act rows; return the pacer's first alarm."""
@@ -280,14 +213,15 @@ class Fold:
 
     def _resume(self) -> None:
         """Begin again after people looked: thresholds doubled, windows anew, one more maximum bake if it was over."""
-        self._harm.resume()
+        self._failures.harm.resume()
         self._pacer.resume()
         self.pause = None
-        if self._tick is not None and self._over_bake():
+        if self._tick is not None and self.over_bake:
             ring = self._rings[self._tick.ring]
             self._bake_until[ring.name] = self._tick.clock + ring.bake.max.total_seconds()
 
-    def _over_bake(self) -> bool:
+    @property
+    def over_bake(self) -> bool:
         """Say whether the current ring has baked for its maximum."""
         if self._tick is None or self._tick.ring not in self._admitted:
             return False

@@ -8,10 +8,12 @@ import numpy as np
 
 from policies.document import Judge
 from rollout.evidence.rows import FailureRow, Guard, MeasureRow
-from rollout.judge.columns import Columns, Integers
-from rollout.judge.eprocess import Bools, Floats
-from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar, GuardState, fold
+from rollout.judge.columns import Columns
+from rollout.judge.eprocess import Bools, Floats, Integers
+from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar
 from rollout.judge.measures import OF_MEASURE, LoudMeasure, Measures
+from rollout.judge.observed import Observed
+from rollout.judge.processes import Processes
 from rollout.judge.seen import Loud, Seen
 from rollout.judge.strata import Strata, mean_of
 from rollout.judge.verdict import Reason
@@ -29,73 +31,74 @@ class Crossings:
 
 
 @dataclass(frozen=True, slots=True)
-class _Paths:
-    """After each row of a chunk: E-bar and the four guards' ln E (rows,), the strata's E (strata, rows)."""
+class _Chunk:
+    """Rows with their columns, those after which E was looked at, and then E-bar (looks,) and E (processes, looks)."""
 
+    rows: Sequence[FailureRow]
+    of: Columns
+    looks: Integers
+    mean: Floats
     e: Floats
-    log_e: dict[Guard, Floats]
-    strata: Floats
 
 
 class Harm:
-    """E-processes of the guards of one rollout, those of the header's strata among them; `e` is E-bar now."""
+    """E-processes of the guards of one rollout, then those of the header's strata; `e` is E-bar now."""
 
-    def __init__(self, judge: Judge, strata: Sequence[str] = ()) -> None:
+    def __init__(self, judge: Judge, strata: Strata) -> None:
         weights = judge.weights
         four: dict[Guard, float] = {"crash": weights.crash, "crash_or_dark": weights.crash_or_dark}
         four |= {"dark": weights.dark, "own": weights.own}
         self._bar = Bar(four, weights.strata, judge.halt_at, judge.boost)
-        self._states: dict[Guard, GuardState] = {guard: GuardState.start() for guard in GUARDS}
-        self._strata = Strata(strata, self._bar)
-        self.measures = Measures.start(judge.measures)
-        self.seen = Seen.start(len(strata))
+        self._strata = strata
+        of_strata = [self._bar.stratum_cap(len(strata.names))] * len(strata.names)
+        self._processes = Processes([*map(self._bar.cap, GUARDS), *of_strata])
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
-        self._of_guards = float(self._bar.mean({guard: state.log_e for guard, state in self._states.items()}))
+        self.measures = Measures.start(judge.measures)
+        self._of_guards = float(self._mean(self._now)[0])
         self.e = self._of_guards + self.measures.share
 
     @property
     def guards(self) -> dict[str, float]:
         """Return the boosted E of each guard; of strata and measures under `stratum:`, `measure:` and their name."""
-        found: dict[str, float] = {guard: _value(state.log_e) for guard, state in self._states.items()}
-        found |= {OF_STRATUM + name: e for name, e in self._strata.e.items()}
+        names = [*GUARDS, *(OF_STRATUM + name for name in self._strata.names)]
+        found = dict(zip(names, self._now[:, 0].tolist(), strict=True))
         return found | {OF_MEASURE + name: e for name, e in self.measures.e.items()}
 
-    def rows_at_once(self, most: int) -> int:
-        """Return how many rows to take at once, at most `most`."""
-        return self._strata.rows_at_once(most)
+    @property
+    def _now(self) -> Floats:
+        """Return E of every process as it is: (processes, 1)."""
+        return _value(self._processes.log_e[:, None])
 
     def resume(self) -> None:
         """Ask twice the present evidence before the next pause; the halt is unchanged."""
         self.pause_at = max(self._pause_at, 2.0 * self.e)
 
-    def take(self, rows: Sequence[FailureRow], of: Columns, hand_picked: Integers) -> Crossings:
-        """Fold rows with their columns; `hand_picked` (rows,) is 1 from the moment an exposed ring is."""
-        null = np.where(hand_picked > 0, HAND_PICKED_NULL_RATIO, 1.0)
-        log_e: dict[Guard, Floats] = {}
-        for index, guard in enumerate(GUARDS):
-            own = of.guard == index
-            state = self._states[guard]
-            path = state.log_e[None]
-            if own.any():
-                self._states[guard], later = fold(state, of.of(index).harm(null[own]), self._bar.cap(guard))
-                path = np.concatenate([path, later])
-            log_e[guard] = path[np.cumsum(own)]
-        place = self._strata.places(rows)
-        strata = self._strata.take(place, of, null)
-        of_guards = self._bar.mean(log_e, mean_of(strata))
-        paths = _Paths(of_guards + self.measures.share, log_e, strata)
-        self._of_guards, self.e = float(of_guards[-1]), float(paths.e[-1])
-        found = Crossings(
-            self._crossed(rows, (of, place), paths, self.pause_at, "pauses"),
-            self._crossed(rows, (of, place), paths, self._halt_at, "halts"),
-        )
-        self.seen = self.seen.with_rows(of, place)
-        return found
+    def take(self, rows: Sequence[FailureRow], of: Columns, hand_picked: Bools, before: Observed) -> Crossings:
+        """Fold rows with their columns; `hand_picked` (rows,) is true from the moment an exposed ring is.
 
-    def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools) -> Crossings:
-        """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`."""
+        `before`: what was observed before them.
+        """
+        null = np.where(hand_picked, HAND_PICKED_NULL_RATIO, 1.0)
+        twice, last = self._strata.counted(of), len(rows) - 1
+        process = np.concatenate([of.guard, len(GUARDS) + of.place[twice]])
+        row = np.concatenate([np.arange(len(rows)), twice])
+        exposed = np.flatnonzero(of.exposed)  # E rises at no other
+        looks = exposed if exposed.size and exposed[-1] == last else np.append(exposed, last)
+        e = _value(self._processes.take(process, row, of.harm(null), looks))
+        of_guards = self._mean(e)
+        chunk = _Chunk(rows, of, looks, of_guards + self.measures.share, e)
+        self._of_guards, self.e = float(of_guards[-1]), float(chunk.mean[-1])
+        return Crossings(
+            self._crossed(chunk, before, self.pause_at, "pauses"), self._crossed(chunk, before, self._halt_at, "halts")
+        )
+
+    def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools, seen: Seen) -> Crossings:
+        """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`.
+
+        `seen`: what the guards saw before them.
+        """
         before = self.measures
         self.measures, share = before.fold(rows, doubled, mute)
         e = self._of_guards + share
@@ -107,54 +110,45 @@ class Harm:
                 return None
             first = int(over.argmax())
             then, _ = before.fold(rows[: first + 1], doubled[: first + 1], mute[: first + 1])
-            return _reason(float(e[first]), (threshold, does), rows[first], self._louder(self._loudest_guard(), then))
+            loud = self._louder(self._loudest(self._now[:, 0], seen), then)
+            return _reason(float(e[first]), (threshold, does), rows[first], loud)
 
         return Crossings(crossed(self.pause_at, "pauses"), crossed(self._halt_at, "halts"))
 
-    def loudest(self) -> Loud | LoudMeasure:
+    def loudest(self, seen: Seen) -> Loud | LoudMeasure:
         """Return the guard or measure that weighs most in E-bar now."""
-        return self._louder(self._loudest_guard(), self.measures)
-
-    def _loudest_guard(self) -> Loud:
-        log_e = {guard: state.log_e[None] for guard, state in self._states.items()}
-        return self._loudest(_Paths(np.array([self.e]), log_e, self._strata.path(1)), 0, self.seen)
+        return self._louder(self._loudest(self._now[:, 0], seen), self.measures)
 
     def _louder(self, guard: Loud, measures: Measures) -> Loud | LoudMeasure:
         """Return the louder of the loudest guard and the loudest measure."""
-        weight = (
-            self._bar.weight[guard.guard]
-            if guard.stratum is None
-            else self._bar.strata_weight / len(self._strata.names)
-        )
+        strata = len(self._strata.names)
+        weight = self._bar.weight[guard.guard] if guard.stratum is None else self._bar.strata_weight / strata
         loudest = measures.loudest()
         return loudest if loudest is not None and loudest.pairs.n and loudest.share > weight * guard.e else guard
 
-    def _crossed(
-        self,
-        rows: Sequence[FailureRow],
-        placed: tuple[Columns, Integers],
-        paths: _Paths,
-        threshold: float,
-        does: str,
-    ) -> Reason | None:
+    def _mean(self, e: Floats) -> Floats:
+        """Return E-bar (looks,) of E (processes, looks)."""
+        return self._bar.mean(e[: len(GUARDS)], mean_of(e[len(GUARDS) :]))
+
+    def _crossed(self, chunk: _Chunk, before: Observed, threshold: float, does: str) -> Reason | None:
         """Return the reason of the first row at which E-bar reached the threshold."""
-        over = paths.e >= threshold * (1.0 - SLACK)
+        over = chunk.mean >= threshold * (1.0 - SLACK)
         if not over.any():
             return None
-        first = int(over.argmax())
-        row, (of, place) = rows[first], placed
-        until = np.arange(place.size) <= first
-        loud = self._loudest(paths, first, self.seen.with_rows(of.where(until), place[until]))
-        return _reason(float(paths.e[first]), (threshold, does), row, self._louder(loud, self.measures))
+        look = int(over.argmax())
+        first = int(chunk.looks[look])
+        loud = self._loudest(chunk.e[:, look], before.seen.with_rows(chunk.of.where(slice(first + 1))))
+        louder = self._louder(loud, self.measures)
+        return _reason(float(chunk.mean[look]), (threshold, does), chunk.rows[first], louder)
 
-    def _loudest(self, paths: _Paths, at: int, seen: Seen) -> Loud:
-        """Return the guard that weighs most in E-bar after a row."""
-        shares = {name: (self._bar.weight[name], _value(paths.log_e[name][at])) for name in GUARDS}
+    def _loudest(self, e: Floats, seen: Seen) -> Loud:
+        """Return the guard that weighs most, of E (processes,)."""
+        shares = {name: (self._bar.weight[name], value) for name, value in zip(GUARDS, e.tolist(), strict=False)}
         found = max(shares, key=lambda name: shares[name][0] * shares[name][1])
         weight, value = shares[found]
         if self._strata.names:
-            number = int(paths.strata[:, at].argmax())
-            alone = float(paths.strata[number, at])
+            number = int(e[len(GUARDS) :].argmax())
+            alone = float(e[len(GUARDS) + number])
             if alone * self._bar.strata_weight / len(self._strata.names) > weight * value:
                 return Loud("crash_or_dark", self._strata.names[number], alone, seen.arms("crash_or_dark", number))
         return Loud(found, None, value, seen.arms(found))
@@ -171,5 +165,6 @@ def _reason(e: float, threshold: tuple[float, str], row: FailureRow | MeasureRow
     )
 
 
-def _value(log_e: Floats | np.float64) -> float:
-    return float(np.exp(min(float(log_e), 700.0)))
+def _value(log_e: Floats) -> Floats:
+    found: Floats = np.exp(np.minimum(log_e, 700.0))
+    return found

@@ -14,7 +14,7 @@ from typing import Final
 import numpy as np
 from numpy.lib.stride_tricks import sliding_window_view
 
-from rollout.judge.eprocess import Draws, EProcess, Floats, log_mean
+from rollout.judge.eprocess import Bools, Draws, EProcess, Floats, log_mean
 from rollout.judge.guards import SLACK
 
 STEPS_PER_DOUBLING: Final = 4
@@ -49,16 +49,15 @@ class IntervalState:
         number = self.rows + np.arange(1, size + 1)
         looks = np.flatnonzero((number <= EVERY_ROW_UP_TO) | (number % THEN_EVERY == 0)) + 1
         log_m, seen = _sums(RATIOS.steps(self.log_m, rows), looks.tolist())
-        low, high = _limits(seen)
-        return IntervalState(log_m, self.rows + size, max(self.low, low), min(self.high, high))
+        low, high = _limits(seen, self.low, self.high)
+        return IntervalState(log_m, self.rows + size, low, high)
 
     def limits(self) -> tuple[float, float | None]:
         """Return the limits now; where looks contradict each other (1 run in 20) they change places: low <= high.
 
         The upper one is None while no ratio is too large.
         """
-        low, high = _limits(self.log_m[None, :])
-        low, high = max(self.low, low), min(self.high, high)
+        low, high = _limits(self.log_m[None, :], self.low, self.high)
         return min(low, high), None if high == float("inf") else max(low, high)
 
 
@@ -74,15 +73,29 @@ def _sums(steps: Floats, looks: Sequence[int]) -> tuple[Floats, Floats]:
     return np.add.reduce(steps[last:], axis=0), seen
 
 
-def _limits(log_m: Floats) -> tuple[float, float]:
-    """Return the largest null rejected from below and the smallest rejected from above, over looks (looks, grid)."""
-    if not log_m.shape[0]:
-        return 0.0, float("inf")
+def _limits(log_m: Floats, low: float, high: float) -> tuple[float, float]:
+    """Return the largest null ever rejected from below and the smallest from above, with looks (looks, grid) more."""
     null = log_m[:, BETTER : BETTER + NULLS.size]
-    above = sliding_window_view(log_m[:, BETTER + 1 :], WORSE, axis=-1)
-    below = sliding_window_view(log_m[:, : BETTER + NULLS.size - 1], BETTER, axis=-1)
-    harm = (log_mean(above) - null >= LOG_REJECT).any(axis=0)
-    safety = (log_mean(below) - null >= LOG_REJECT).any(axis=0)
-    low = float(NULLS[harm].max()) if harm.any() else 0.0
-    high = float(NULLS[safety].min()) if safety.any() else float("inf")
-    return low, high
+    low = _rejected(log_m[:, BETTER + 1 :], WORSE, null, low < NULLS).max(initial=low)
+    high = _rejected(log_m[:, : BETTER + NULLS.size - 1], BETTER, null, high > NULLS).min(initial=high)
+    return float(low), float(high)
+
+
+def _rejected(alternatives: Floats, width: int, null: Floats, asked: Bools) -> Floats:
+    """Return which of the nulls that are asked about any look (looks, nulls) rejects.
+
+    Each null's alternatives are the next `width`. Their mean is no larger than the largest: few are worth a mean.
+    """
+    look, at = np.nonzero((_largest(alternatives, width) - null >= LOG_REJECT) & asked)
+    means = log_mean(sliding_window_view(alternatives, width, axis=-1)[look, at])
+    return NULLS[at[means - null[look, at] >= LOG_REJECT]]
+
+
+def _largest(values: Floats, width: int) -> Floats:
+    """Return the maximum of every so many neighbours (looks, grid)."""
+    seen = 1
+    while seen < width:
+        step = min(seen, width - seen)
+        values = np.maximum(values[:, :-step], values[:, step:])
+        seen += step
+    return values

@@ -16,7 +16,7 @@ import numpy as np
 from policies.early_life import early_life_bound
 from rollout.evidence.rows import Guard
 from rollout.judge.columns import Columns
-from rollout.judge.eprocess import SAFETY_RATIOS, EProcess, Floats, log_mean
+from rollout.judge.eprocess import SAFETY_RATIOS, Draws, EProcess, Floats, log_mean
 from rollout.judge.guards import GUARDS
 
 SAFETY: Final = EProcess(SAFETY_RATIOS)
@@ -45,14 +45,15 @@ class SafetyState:
         """Return the state after the rows (of any guards, in order)."""
         if not self.margin.size:
             return self
-        log_m = dict(self.log_m)
+        log_m, (exposed, share) = dict(self.log_m), rows.safety(self.margin)
         for guard in SAFETY_GUARDS:
-            own = rows.of(GUARDS.index(guard))
-            if own.exposed.size:
-                log_m[guard] = SAFETY.advance(log_m[guard], own.safety(self.margin))
+            own = np.flatnonzero(rows.guard == GUARDS.index(guard))
+            if own.size:
+                log_m[guard] = SAFETY.advance(log_m[guard], Draws(exposed[own], share[:, own]))
         return SafetyState(self.margin, log_m)
 
     def evidence(self, margin: float) -> dict[Guard, float]:
         """Return P of each guard against a margin that was given at the start."""
         at = int(np.searchsorted(self.margin, margin))
-        return {guard: float(np.exp(np.minimum(log_mean(log_m[at]), 700.0))) for guard, log_m in self.log_m.items()}
+        log_p = np.minimum(log_mean(np.array([log_m[at] for log_m in self.log_m.values()])), 700.0)
+        return dict(zip(self.log_m, np.exp(log_p).tolist(), strict=True))

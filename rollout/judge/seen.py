@@ -8,8 +8,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from rollout.evidence.rows import Guard
-from rollout.judge.columns import Columns, Integers
-from rollout.judge.eprocess import Floats
+from rollout.judge.columns import Columns
+from rollout.judge.eprocess import Floats, Integers
 from rollout.judge.guards import GUARDS
 
 
@@ -42,7 +42,7 @@ class Hosts:
 class Seen:
     """Counts (guards, strata + 1, arms) with control first, and expectations (guards, strata + 1).
 
-    The last stratum is that of hosts whose own the header does not name.
+    The last stratum (NOWHERE) is that of hosts whose own the header does not name.
     """
 
     failures: Integers
@@ -54,12 +54,17 @@ class Seen:
         shape = (len(GUARDS), strata + 1)
         return cls(np.zeros((*shape, 2), np.int64), np.zeros(shape))
 
-    def with_rows(self, of: Columns, place: Integers) -> "Seen":
-        """Return what was seen after rows with their places, -1 for a stratum that the header does not name."""
+    def with_rows(self, of: Columns) -> "Seen":
+        """Return what was seen after rows."""
         failures, expected = self.failures.copy(), self.expected.copy()
-        np.add.at(failures, (of.guard, place, of.exposed.astype(np.int64)), 1)
-        np.add.at(expected, (of.guard, place), of.harm(np.ones(place.size)).share)  # one by one: the same in any chunks
+        np.add.at(failures, (of.guard, of.place, of.exposed.astype(np.int64)), 1)
+        share = of.harm(np.ones(of.place.size)).share
+        np.add.at(expected, (of.guard, of.place), share)  # one by one: the same in any chunks
         return Seen(failures, expected)
+
+    def control(self, guard: Guard) -> int:
+        """Return the first failures of control hosts of a guard."""
+        return int(self.failures[GUARDS.index(guard), :, 0].sum())
 
     def arms(self, guard: Guard, stratum: int | None = None) -> Arms:
         """Return the arms of a guard, in one stratum or in all."""

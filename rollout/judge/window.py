@@ -11,6 +11,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal
 
+import numpy as np
+
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
@@ -126,8 +128,8 @@ class Pacer:
             raise _contradiction(row, f"are granted where order {due} is due")
         number = self._strata.get(row.stratum, self._strata[OTHER])
         lane = self._lanes[number]
-        self._rank_of.extend(range(lane.granted, lane.granted + row.count))
-        self._stratum_of.extend([number] * row.count)
+        self._rank_of.frombytes(np.arange(lane.granted, lane.granted + row.count, dtype=np.int64).tobytes())
+        self._stratum_of.extend(array("i", [number]) * row.count)
         lane.grant(row.count)
         self.whole.grant(row.count)
         self._recent.append((row.at, row.count))

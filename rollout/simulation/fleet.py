@@ -7,7 +7,8 @@ come last. At-risk counts are kept while hosts change, with the rules of `rollou
 from bisect import bisect_right
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final
+from functools import cache
+from typing import Final, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,33 @@ def _place(guard: Guard, state: int) -> int:
 
 PLACES: Final = [[_place(guard, state) for state in range(256)] for guard in GUARDS]
 """Where a host of each state counts, by guard."""
+
+
+class _Change(NamedTuple):
+    """What a host that changes its state changes: (guard, from, to) where it counts elsewhere, and the fleet's sums."""
+
+    moves: Sequence[tuple[int, int, int]]
+    granted: int
+    confirmed: int
+    dark_exposed: int
+    dark_control: int
+
+
+@cache
+def _change(before: int, state: int) -> _Change:
+    def more(bits: int, found: int) -> int:
+        return (state & bits == found) - (before & bits == found)
+
+    places = ((guard, own[before], own[state]) for guard, own in enumerate(PLACES))
+    return _Change(
+        [(guard, old, new) for guard, old, new in places if old != new],
+        more(GRANTED, GRANTED),
+        more(CONFIRMED, CONFIRMED),
+        more(GRANTED | DARK, GRANTED | DARK),
+        more(GRANTED | DARK, DARK),
+    )
+
+
 _GRANT: Final = bytes(state | GRANTED for state in range(256))
 _CONFIRM: Final = bytes(state | CONFIRMED for state in range(256))
 
@@ -96,19 +124,17 @@ class Fleet:
         before = self.state[host]
         self.state[host] = state
         stratum = self.cell(host).stratum
-        for places, counts in zip(PLACES, self.at_risk, strict=True):
-            old, new = places[before], places[state]
-            if old != new:
-                own = counts[stratum]
-                if old >= 0:
-                    own[old] -= 1
-                if new >= 0:
-                    own[new] += 1
-        self.confirmed += ((state & CONFIRMED) - (before & CONFIRMED)) // CONFIRMED
-        if (state ^ before) & (DARK | GRANTED):
-            self.granted += (state & GRANTED) - (before & GRANTED)
-            self._count_dark(before, -1)
-            self._count_dark(state, 1)
+        moves, granted, confirmed, dark_exposed, dark_control = _change(before, state)
+        for guard, old, new in moves:
+            own = self.at_risk[guard][stratum]
+            if old >= 0:
+                own[old] -= 1
+            if new >= 0:
+                own[new] += 1
+        self.granted += granted
+        self.confirmed += confirmed
+        self.dark_exposed += dark_exposed
+        self.dark_control += dark_control
 
     def exclude(self, hosts: NDArray[np.int64]) -> None:
         """Take hosts out of both arms for good; before anything else happens."""
@@ -126,12 +152,12 @@ class Fleet:
         """Confirm consecutive hosts of one cell, all of them open."""
         self._sweep(start, end, CONFIRMED, _CONFIRM)
 
-    def counts(self, guard: int, host: int) -> tuple[int, int, int]:
-        """Return (exposed, control, exposed and confirmed) at risk of a guard in a host's stratum, the host included.
+    def counts(self, guard: int, host: int, stratum: int) -> tuple[int, int, int]:
+        """Return (exposed, control, exposed and confirmed) at risk of a guard in a host's `stratum`, the host included.
 
         It may have been dark until this report; it is at risk just before it all the same.
         """
-        exposed, control, proven = self.at_risk[guard][self.cell(host).stratum]
+        exposed, control, proven = self.at_risk[guard][stratum]
         state = self.state[host]
         if PLACES[guard][state] == NOWHERE:
             if not state & GRANTED:
@@ -161,10 +187,3 @@ class Fleet:
         for host, state in states.items():
             self.state[host] = state
             self.move(host, state | bit)
-
-    def _count_dark(self, state: int, by: int) -> None:
-        if state & DARK:
-            if state & GRANTED:
-                self.dark_exposed += by
-            else:
-                self.dark_control += by

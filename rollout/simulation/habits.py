@@ -64,6 +64,7 @@ class Habits:
         self._fragile = 1.0 - math.exp(-self._rate * self._fragile_hours)
         self._settled = 1.0 + (self._factor - 1.0) * self._fragile
         self.ordinary = self.awake * self._settled
+        self._bands_of_crash = [self._weighed(bands) for bands in (self.ordinary_bands, *self.aged_bands)]
         self.plain = self._rate == 0 and not restarts
         """No host is ever young: bands say nothing."""
 
@@ -86,15 +87,21 @@ class Habits:
 
     def band_of_crash(self, age: float | None, rng: np.random.Generator) -> int:
         """Draw the band in which a host crashes; `age`: hours since it adopted, None: it did not."""
-        weights = list(self.bands(age))
-        if weights[0] < 1.0 and self.ordinary_bands[0] > 0:
-            weights[0] *= 1.0 + (self._factor - 1.0) * self._fragile / self.ordinary_bands[0]
-        left = rng.random() * sum(weights)
+        kind = 0 if age is None or not self.restarts else 1 + bisect_right(BAND_HOURS, age)
+        weights, total = self._bands_of_crash[kind]
+        left = rng.random() * total
         for band, weight in enumerate(weights):
             left -= weight
             if left < 0:
                 return band
         return len(weights) - 1
+
+    def _weighed(self, bands: tuple[float, ...]) -> tuple[list[float], float]:
+        """Return how much of all crashes falls into each band of hosts spread so over them, and the sum."""
+        weights = list(bands)
+        if weights[0] < 1.0 and self.ordinary_bands[0] > 0:
+            weights[0] *= 1.0 + (self._factor - 1.0) * self._fragile / self.ordinary_bands[0]
+        return weights, sum(weights)
 
     def bands(self, age: float | None) -> tuple[float, ...]:
         """Return the chances of each band of time since boot."""
@@ -112,10 +119,12 @@ class Ages:
         self.count = [0, 0, 0, 0]
         self._awake = [[0.0] * 4 for _ in habits.sleepers]
         self._kinds: list[deque[tuple[float, int]]] = [deque() for _ in BAND_HOURS]
+        self._shares: list[float] | None = None  # known while nobody adopts or ages, if nobody sleeps
 
     def grant(self, hours: float, count: int) -> None:
         """Add hosts that adopt now."""
         self.advance(hours)
+        self._shares = None
         self.count[0] += count
         for awake in self._awake:
             awake[0] += count
@@ -134,6 +143,7 @@ class Ages:
 
     def _age(self, kind: int, granted: float, count: int) -> None:
         """Move hosts that were granted together into the next band of age."""
+        self._shares = None
         self.count[kind] -= count
         self.count[kind + 1] += count
         for awake, (_, how) in zip(self._awake, self._habits.sleepers, strict=True):
@@ -146,6 +156,11 @@ class Ages:
     def shares(self, hours: float) -> list[float]:
         """Return the share of the exposed that is awake in each band."""
         self.advance(hours)
+        if self._shares is None or self._awake:
+            self._shares = self._count()
+        return self._shares
+
+    def _count(self) -> list[float]:
         habits, total = self._habits, sum(self.count)
         found = [0.0] * 4
         for kind, count in enumerate(self.count):

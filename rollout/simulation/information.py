@@ -9,7 +9,6 @@ The clairvoyant test (Wald's SPRT that is told theta) stands on the same crashes
 import itertools
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Final, NamedTuple
 
 import numpy as np
@@ -20,8 +19,7 @@ LOG_ALPHA: Final = math.log(100.0)
 CONTROL_ARM: Final = -1
 
 
-@dataclass(frozen=True, slots=True)
-class CrashSeen:
+class CrashSeen(NamedTuple):
     """A first crash as it was reported: `at` seconds, and who was at risk beside it."""
 
     at: float

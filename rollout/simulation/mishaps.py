@@ -193,9 +193,9 @@ class Mishaps:
         band = world.habits.band_of_crash(age, world.rng)
         for guard in guards:
             self.rows[guard] += 1  # type: ignore[index]  # names of this module are guards
-            counts = world.failure(GUARDS.index(guard), host, at, exposed=exposed, band=band)
+            found = world.failure(GUARDS.index(guard), host, at, exposed=exposed, band=band)
             if guard == "crash":
-                self.crashes.append(CrashSeen(at, exposed, counts[0], counts[1]))
+                self.crashes.append(CrashSeen(at, exposed, found.exposed, found.control))
 
     def _mute(self, host: int, by: int) -> None:
         counts = self._world.counts

@@ -141,22 +141,22 @@ class Passage:
         approval = world.policy.ring(name).approval
         if self._bake_left(name) > 0:
             return
-        self._shut = {gate.name for gate in world.pen.fold.gates() if not gate.passed}
-        if self._shut and self._bake_most(name) > 0:
+        fold = world.pen.fold
+        self._shut = {gate.name for gate in fold.gates() if not gate.passed}
+        if self._shut:
+            if self._bake_most(name) <= 0 and fold.over_bake:
+                self._take(Step.HOLD, at)
             return
-        judged = world.pen.judge()
-        if judged.promotable and not judged.approved and approval is not None:
+        if approval is not None and not fold.approved():
             for number in range(approval.persons):
                 world.pen.approve(at, name, f"person-{number + 1}")
-            judged = world.pen.judge()
-        if judged.promotable and judged.approved and judged.verdict == "healthy":
+            world.pen.flush()
+        if fold.may_promote():
             self.rings[name] = ring_target(RingStep.PROMOTE)
             self.promoted[name] = at
             self._plan(at)
             if name == world.rings[-1]:
                 self._take(Step.COMPLETE, at)
-        elif judged.exceeded_max_bake:
-            self._take(Step.HOLD, at)
 
     def _take(self, step: Step, at: float) -> None:
         """Take a step that the table allows, and judge on for as long as the policy watches."""

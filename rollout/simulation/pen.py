@@ -1,6 +1,6 @@
 """The evidence of one run: rows numbered as they come, folded by the production judge when somebody asks it."""
 
-from typing import Any
+from typing import Any, NamedTuple
 
 from policies.digest import digest
 from policies.document import Policy
@@ -10,6 +10,16 @@ from rollout.simulation.fleet import Cell
 
 ENOUGH = 4096
 """Rows after which the judge folds whether asked or not."""
+
+
+class AtRisk(NamedTuple):
+    """Hosts at risk beside one that fails, itself included; `control_in_stratum` where its band is no match."""
+
+    exposed: int
+    control: int
+    confirmed: int
+    band: str | None = None
+    control_in_stratum: int | None = None
 
 
 class Pen:
@@ -25,9 +35,8 @@ class Pen:
         self._rollout = rollout
         self._waiting: list[Row] = []
 
-    def failure(self, guard: Guard, at: float, cell: Cell, arm: str, counts: tuple[int, int, int], **band: Any) -> None:
-        """Write a host's first failure of a guard; `counts`: exposed, control, exposed and confirmed at risk."""
-        exposed, control, confirmed = counts
+    def failure(self, guard: Guard, at: float, cell: Cell, arm: str, found: AtRisk) -> None:
+        """Write a host's first failure of a guard, with who was at risk beside it."""
         self._add(
             FailureRow(
                 rollout=self._rollout,
@@ -37,10 +46,11 @@ class Pen:
                 guard=guard,
                 stratum=self.header.strata[cell.stratum],
                 arm=arm,  # type: ignore[arg-type]  # one of two literals
-                exposed_at_risk=exposed,
-                control_at_risk=control,
-                exposed_confirmed=confirmed,
-                **band,
+                exposed_at_risk=found.exposed,
+                control_at_risk=found.control,
+                exposed_confirmed=found.confirmed,
+                band=found.band,
+                control_in_stratum=found.control_in_stratum,
             )
         )
 

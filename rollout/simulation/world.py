@@ -8,7 +8,7 @@ import math
 from bisect import bisect_left, insort
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Final
+from typing import Final
 
 import numpy as np
 
@@ -18,10 +18,10 @@ from rollout.evidence.matching import is_match
 from rollout.judge.guards import GUARDS
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
-from rollout.simulation.fleet import CONTROL, EXPOSED, PROVEN, Fleet
+from rollout.simulation.fleet import CONTROL, EXPOSED, GRANTED, PROVEN, Fleet
 from rollout.simulation.habits import Ages, Habits
 from rollout.simulation.nature import Exposed, Nature
-from rollout.simulation.pen import Pen
+from rollout.simulation.pen import AtRisk, Pen
 from rollout.simulation.scenario import Scenario
 from rollout.simulation.weather import Gateway, Weather
 
@@ -128,7 +128,7 @@ class World:
         self.block_end = 0.0  # hours up to which nature was drawn
         self.ring = self.rings[0]
         self._last: object = None  # guards of one failure with the same hosts at risk share one draw
-        self._last_matched: tuple[tuple[int, int, int], dict[str, Any]] = ((0, 0, 0), {})
+        self._last_matched = AtRisk(0, 0, 0)
         self.admitted: Callable[[], bool] = lambda: False
         self.changed: Callable[[float], None] = lambda _: None
         self.row_came: Callable[[float], None] = lambda _: None
@@ -178,12 +178,12 @@ class World:
             return 10_000 if fleet.confirmed else 0  # those who confirmed are the sight (docs/adr/0011)
         return _heard(control, counts.mute_control, 0)
 
-    def failure(self, guard: int, host: int, at: float, *, exposed: bool, band: int) -> tuple[int, int, int]:
+    def failure(self, guard: int, host: int, at: float, *, exposed: bool, band: int) -> AtRisk:
         """Write a guard row with the hosts at risk that are awake and as long since their boot as this one."""
         cell = self.fleet.cell(host)
-        counts, fields = self._matched(guard, host, at, band)
-        self.pen.failure(GUARDS[guard], at, cell, "exposed" if exposed else "control", counts, **fields)
-        return counts
+        found = self._matched(guard, host, cell.stratum, at, band)
+        self.pen.failure(GUARDS[guard], at, cell, "exposed" if exposed else "control", found)
+        return found
 
     def segment(self, at: float) -> None:
         """Remember how many are at risk from now on, where the fault acts."""
@@ -194,35 +194,30 @@ class World:
                 control += own[CONTROL]
         self.counts.segments.append((at, exposed, control))
 
-    def _matched(self, guard: int, host: int, at: float, band: int) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    def _matched(self, guard: int, host: int, stratum: int, at: float, band: int) -> AtRisk:
         """Return the counts of a row, drawn from who is awake and in its band, the failing host included."""
-        at_risk = self.fleet.counts(guard, host)
+        at_risk = self.fleet.counts(guard, host, stratum)
         if self._last == (at, host, band, at_risk):
             return self._last_matched
         self._last = (at, host, band, at_risk)
-        self._last_matched = self._match(at_risk, host, at, band)
+        mine = bool(self.fleet.state[host] & GRANTED)
+        self._last_matched = self._match(at_risk, self.ages[stratum].shares(at / HOUR), band, mine=mine)
         return self._last_matched
 
-    def _match(
-        self, at_risk: tuple[int, int, int], host: int, at: float, band: int
-    ) -> tuple[tuple[int, int, int], dict[str, Any]]:
+    def _match(self, at_risk: tuple[int, int, int], shares: Sequence[float], band: int, *, mine: bool) -> AtRisk:
         exposed, control, confirmed = at_risk
         habits = self.habits
         if habits.plain and not habits.sleepers:
-            return (exposed, control, confirmed), {}
-        cell, mine = self.fleet.cell(host), bool(self.fleet.state[host] & 1)
-        shares = self.ages[cell.stratum].shares(at / HOUR)
+            return AtRisk(exposed, control, confirmed)
         awake = self._drawn(control, habits.awake, with_one=not mine)
         if habits.plain:
             seen = self._drawn(exposed, sum(shares), with_one=mine)
-            return (seen, awake, round(seen * confirmed / max(exposed, 1))), {}
+            return AtRisk(seen, awake, round(seen * confirmed / max(exposed, 1)))
         seen = self._drawn(exposed, shares[band], with_one=mine)
         matched = self._drawn(awake, habits.ordinary_bands[band], with_one=not mine)
         proven = round(seen * self._proven(band, exposed, confirmed, shares[band]))
-        fields: dict[str, Any] = {"band": BANDS[band]}
-        if not is_match(seen, matched, round(exposed * sum(shares)), awake):
-            fields["control_in_stratum"] = max(awake, matched)
-        return (seen, matched, proven), fields
+        is_like = is_match(seen, matched, round(exposed * sum(shares)), awake)
+        return AtRisk(seen, matched, proven, BANDS[band], None if is_like else max(awake, matched))
 
     def _proven(self, band: int, exposed: int, confirmed: int, share: float) -> float:
         """Return the share of a band's exposed that confirmed: where they restart, the open ones are the youngest."""

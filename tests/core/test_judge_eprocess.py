@@ -8,8 +8,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from rollout.judge.eprocess import HARM_RATIOS, SAFETY_RATIOS, Draws, EProcess, draws, log_mean
-from rollout.judge.guards import HARM, GuardState, fold
+from rollout.judge.guards import HARM
 from rollout.judge.interval import RATIOS, IntervalState
+from rollout.judge.processes import Processes
 from rollout.judge.reach import hours_to_promote, information, smallest_fault
 
 AT_RISK = st.integers(0, 100_000)
@@ -20,6 +21,19 @@ ROWS = st.lists(ROW, min_size=1, max_size=12)
 def as_draws(rows, null_ratio=1.0):
     exposed, y1, y0 = np.array(rows, dtype=float).T
     return draws(exposed, y1, y0, null_ratio)
+
+
+def fold(processes, rows):
+    """Fold the same number of rows (processes, rows) into each; return ln E after each row, looking everywhere."""
+    count, size = rows.share.shape
+    flat = Draws(rows.exposed.reshape(-1), rows.share.reshape(-1))
+    everywhere = np.arange(count * size)
+    seen = processes.take(np.repeat(np.arange(count), size), everywhere, flat, everywhere)
+    return seen.reshape(count, count, size)[np.arange(count), np.arange(count)]
+
+
+def one(rows):
+    return Draws(rows.exposed[None], rows.share[None])
 
 
 def log_e(rows, process=HARM, null_ratio=1.0):
@@ -52,13 +66,13 @@ def test_the_one_step_mean_is_exactly_one_under_the_null_and_less_below_it(past,
 @settings(max_examples=100, deadline=None)
 @given(st.lists(ROW, max_size=8), st.integers(1, 10_000), st.integers(1, 10_000), st.floats(1.5, 2000))
 def test_boosting_keeps_the_one_step_mean_and_never_passes_the_cap(past, y1, y0, cap):
-    state = GuardState.start()
-    if past:
-        state, path = fold(state, as_draws(past), cap)
-        assert path.max() <= math.log(cap)
-    after = [math.exp(fold(state, as_draws([(x, y1, y0)]), cap)[0].log_e) for x in (0, 1)]
+    before, *after = (Processes([cap]) for _ in range(3))
+    for processes in (before, *after):
+        if past:
+            assert fold(processes, one(as_draws(past))).max() <= math.log(cap)
+    after = [math.exp(fold(processes, one(as_draws([(x, y1, y0)])))[0, -1]) for x, processes in enumerate(after)]
     q = y1 / (y1 + y0)
-    before = math.exp(state.log_e)
+    before = math.exp(before.log_e[0])
     capped = before >= cap * (1 - 1e-12)
     assert max(after) <= cap * (1 + 1e-12)
     assert capped or q * after[1] + (1 - q) * after[0] == pytest.approx(before, rel=1e-9)
@@ -74,7 +88,7 @@ def test_enumerating_all_outcomes_the_mean_stays_one():
             xs = [outcome >> i & 1 for i in range(len(at_risk))]
             chance = math.prod(y1 / (y1 + y0) if x else y0 / (y1 + y0) for x, (y1, y0) in zip(xs, at_risk, strict=True))
             rows = as_draws([(x, *pair) for x, pair in zip(xs, at_risk, strict=True)])
-            total += chance * math.exp(fold(GuardState.start(), rows, cap)[0].log_e)
+            total += chance * math.exp(fold(Processes([cap]), one(rows))[0, -1])
         assert total == pytest.approx(1.0, abs=1e-12)
 
 
@@ -112,10 +126,11 @@ def test_without_control_nothing_changes_and_without_exposed_only_an_exposed_fai
 def test_folding_in_any_chunks_gives_the_same_bits(rows, cut):
     cut = min(cut, len(rows) - 1)
     for cap in (math.inf, 20.0):
-        whole, _ = fold(GuardState.start(), as_draws(rows), cap)
-        first, _ = fold(GuardState.start(), as_draws(rows[:cut]), cap)
-        second, _ = fold(first, as_draws(rows[cut:]), cap)
-        assert float(second.log_e) == float(whole.log_e)
+        whole, parts = Processes([cap]), Processes([cap])
+        fold(whole, one(as_draws(rows)))
+        for part in (rows[:cut], rows[cut:]):
+            fold(parts, one(as_draws(part)))
+        assert parts.log_e[0] == whole.log_e[0]
     ratios = EProcess(SAFETY_RATIOS)
     later = ratios.advance(ratios.advance(ratios.start(), as_draws(rows[:cut])), as_draws(rows[cut:]))
     assert (later == ratios.advance(ratios.start(), as_draws(rows))).all()
@@ -125,10 +140,22 @@ def test_many_rollouts_are_the_same_call_as_one():
     rng = np.random.default_rng(3)
     exposed = (rng.random((50, 30)) < 0.4).astype(float)
     share = rng.random((50, 30)) * 0.3
-    batch, _ = fold(GuardState.start(50), Draws(exposed, share), 300.0)
-    single = [float(fold(GuardState.start(), Draws(exposed[i], share[i]), 300.0)[0].log_e) for i in range(50)]
-    assert batch.log_e.tolist() == single
-    assert batch.log_e.max() == math.log(300.0), "the example reaches the cap"
+    batch = fold(Processes([300.0] * 50), Draws(exposed, share))
+    single = [fold(Processes([300.0]), Draws(exposed[i : i + 1], share[i : i + 1]))[0] for i in range(50)]
+    assert (batch == np.array(single)).all()
+    assert batch.max() == math.log(300.0), "the example reaches the cap"
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.lists(st.tuples(st.booleans(), st.integers(0, 50), st.integers(0, 400)), min_size=1, max_size=40))
+def test_where_nobody_looks_no_e_was_higher(rows):
+    drawn, cap = as_draws(rows), 200.0
+    everywhere = fold(Processes([cap]), one(drawn))[0]
+    looks = np.array(sorted({i for i, (exposed, *_) in enumerate(rows) if exposed} | {len(rows) - 1}))
+    size = len(rows)
+    seen = Processes([cap]).take(np.zeros(size, np.int64), np.arange(size), drawn, looks)[0]
+    assert (seen == everywhere[looks]).all()
+    assert np.maximum(seen.max(), 0.0) == pytest.approx(max(everywhere.max(), 0.0), abs=1e-12)
 
 
 def test_the_interval_holds_the_truth_at_every_look_in_nineteen_of_twenty_runs():

@@ -33,10 +33,17 @@ def test_a_lethal_first_batch_halts_reporting_or_silent(fleet, guard):
 
 
 def test_a_halt_is_for_good():
-    story = deaths(Story(), "crash", 5).act("resume", person="ann")
-    for _ in range(3000):
-        story.failure("crash", "control", 1000, 1000)
+    story = Story()
+    while story.judge().halt is None:
+        for guard in ("crash", "crash_or_dark"):
+            story.failure(guard, y1=1000, y0=1000)
+    assert max(story.judge().guards.values()) < 333, "no guard is at its cap, where it would stay"
+    story.act("resume", person="ann")
+    for _ in range(40):
+        for guard in ("crash", "crash_or_dark"):
+            story.failure(guard, "control", 1000, 1000)
     judged = story.judge()
+    assert judged.e < 1
     assert judged.halt is not None
     assert judged.verdict == "unhealthy"
 
@@ -116,6 +123,18 @@ def test_refolding_in_any_chunks_gives_the_same_judgement(steps, cuts):
     edges = [1, *sorted({min(cut, len(story.rows)) for cut in cuts if cut >= 1}), len(story.rows)]
     for start, end in pairwise(edges):
         made.take(story.rows[start:end])
+    assert made.judgement() == story.judge()
+
+
+@settings(max_examples=40, deadline=None)
+@given(st.lists(ANY, max_size=30))
+def test_whoever_asks_changes_nothing(steps):
+    story = told(steps)
+    made = Fold(POLICY, story.rows[0])
+    for row in story.rows[1:]:
+        made.take([row])
+        for ask in (made.judgement, made.gates, made.may_promote, lambda: made.e, lambda: made.safety):
+            ask()
     assert made.judgement() == story.judge()
 
 

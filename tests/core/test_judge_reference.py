@@ -56,7 +56,7 @@ def agree(story, strata, *, boost=True, picked=False):
     assert (judged.halt.seq if judged.halt else None) == reference.crossed.get(100.0)
     assert (fold.first_pause.seq if fold.first_pause else None) == reference.crossed.get(20.0)
     for (guard, margin), process in reference.safety.items():
-        assert log(fold._safety.evidence(margin)[guard]) == pytest.approx(process.log_e, abs=1e-9)
+        assert log(fold._failures.observed.safety.evidence(margin)[guard]) == pytest.approx(process.log_e, abs=1e-9)
 
 
 def log(value):

@@ -1,0 +1,132 @@
+"""Halting e-processes side by side: the rows of all guards and strata are folded in one pass.
+
+Most chunks are small, and what they cost is how many array operations they take; so only the sums of log M are each
+process's own. They run over its rows one after another: the same bits in any chunks. Many rollouts are the same call
+as one.
+
+Boosting (Fischer & Ramdas, arXiv 2410.16076) spends what an E-process that jumps past its target L would waste: where
+an exposed failure would reach L the value becomes exactly L, and a control failure then keeps (E - q0 L) / (1 - q0).
+"""
+
+import math
+from collections.abc import Sequence
+from typing import NamedTuple
+
+import numpy as np
+
+from rollout.judge.eprocess import Draws, Floats, Integers, log_mean
+from rollout.judge.guards import HARM, LARGEST_GAIN, SLACK
+
+
+class _Paths(NamedTuple):
+    """Log M (steps, grid) of the processes `who`: where each was, then after each of its rows, one behind the other.
+
+    `begin` is the step where each was; `at` (processes, looks): the step where it stands at each look.
+    """
+
+    who: Integers
+    begin: Integers
+    at: Integers
+    log_m: Floats
+
+
+class Processes:
+    """Boosted processes, at E = 1 when they start; `log_e` (processes,) is ln E of each."""
+
+    def __init__(self, caps: Sequence[float]) -> None:
+        """`caps`: L of each, at which it stays; infinity leaves it unboosted."""
+        self._log_cap = np.log(np.asarray(caps, np.float64))
+        self._log_m = HARM.start(len(caps))
+        self._boost = np.zeros(len(caps))  # by how much ln E is beyond the unboosted mean; infinite at the cap
+        self.log_e = np.zeros(len(caps))
+
+    def take(self, process: Integers, row: Integers, rows: Draws, looks: Integers) -> Floats:
+        """Fold rows (rows,) and return the processes' ln E after some of them, (processes, looks).
+
+        `process` and `row` (entries,): which process takes which row, each its own in ascending order. `looks`,
+        ascending, ends with the last row; E may be higher at no row without a look, so an exposed one has one.
+        """
+        seen = np.repeat(self.log_e[:, None], looks.size, axis=1)
+        moves = self._boost[process] < math.inf  # at its cap a process stays
+        if not moves.any():
+            return seen
+        process, row = process[moves], row[moves]
+        paths = self._paths(process, row, rows, looks)
+        seen[paths.who] = self._without_boost(paths)
+        for number in self._near(paths, seen, rows).tolist():
+            which = paths.who[number]
+            self._with_boost(paths, number, row[process == which], rows, seen[which])
+        self._log_m[paths.who] = paths.log_m[paths.at[:, -1]]
+        self.log_e = seen[:, -1].copy()
+        return seen
+
+    def _paths(self, process: Integers, row: Integers, rows: Draws, looks: Integers) -> _Paths:
+        """Sum the rows up."""
+        order = np.argsort(process, kind="stable")
+        rows_of = np.bincount(process)
+        who = np.flatnonzero(rows_of)
+        number, rows_of = np.arange(who.size), rows_of[who]
+        begin = np.cumsum(rows_of) - rows_of + number
+        log_m = np.empty((row.size + who.size, HARM.ratio.size))
+        log_m[begin] = self._log_m[who]
+        log_m[np.arange(row.size) + np.repeat(number + 1, rows_of)] = HARM.gains(rows)[row[order]]
+        for start, end in zip(begin.tolist(), [*begin[1:].tolist(), len(log_m)], strict=True):
+            np.add.accumulate(log_m[start:end], axis=0, out=log_m[start:end])
+        size = rows.share.size
+        until = np.searchsorted(process[order] * size + row[order], who[:, None] * size + looks, side="right")
+        return _Paths(who, begin, until + number[:, None], log_m)
+
+    def _without_boost(self, paths: _Paths) -> Floats:
+        """Return ln E (who, looks) as it is unless a row is within reach of the cap."""
+        looked = np.zeros(len(paths.log_m), np.bool_)
+        looked[paths.at] = True
+        log_mean_e = log_mean(paths.log_m[looked])[(np.cumsum(looked) - 1)[paths.at]]
+        boost, cap = self._boost[paths.who, None], self._log_cap[paths.who, None]
+        found: Floats = np.minimum(log_mean_e + boost, cap)
+        return found
+
+    def _near(self, paths: _Paths, seen: Floats, rows: Draws) -> Integers:
+        """Return which of `who` an exposed failure may have been able to take to its cap."""
+        most = LARGEST_GAIN - math.log1p((HARM.ratio[-1] - 1.0) * rows.share.min())
+        highest = np.maximum(seen[paths.who].max(axis=1), self.log_e[paths.who])
+        return np.flatnonzero(highest + most >= self._log_cap[paths.who] - SLACK)
+
+    def _with_boost(self, paths: _Paths, number: int, row: Integers, rows: Draws, seen: Floats) -> None:
+        """Boost one of `who` with its own rows, one by one from the first within reach on; change `seen` (looks,)."""
+        which, begin = paths.who[number], paths.begin[number]
+        boost, log_cap = float(self._boost[which]), float(self._log_cap[which])
+        path, own = paths.log_m[begin : begin + row.size + 1], Draws(rows.exposed[row], rows.share[row])
+        unboosted, if_exposed = log_mean(path), HARM.if_exposed(path, own)
+        within_reach = if_exposed + boost >= log_cap - SLACK
+        if not within_reach.any():
+            return
+        first = int(within_reach.argmax())
+        steps = _Steps(unboosted[:-1], unboosted[1:], if_exposed, own.exposed, own.share)
+        walked, self._boost[which] = _walk(_Steps(*(column[first:] for column in steps)), boost, log_cap)
+        seen[:] = np.append(unboosted[: first + 1] + boost, walked)[paths.at[number] - begin]
+
+
+class _Steps(NamedTuple):
+    """One process's rows (rows,): unboosted ln E before and after each, and after it had it been exposed."""
+
+    before: Floats
+    after: Floats
+    if_exposed: Floats
+    exposed: Floats
+    share: Floats
+
+
+def _walk(steps: _Steps, boost: float, log_cap: float) -> tuple[list[float], float]:
+    """Return boosted ln E after each row, and by how much it then is beyond the unboosted."""
+    path = []
+    for before, after, if_exposed, exposed, share in zip(*(column.tolist() for column in steps), strict=True):
+        if if_exposed + boost >= log_cap - SLACK:
+            if exposed:
+                boost = math.inf  # which nothing below lowers
+            elif 0.0 < share < 1.0:
+                left = (math.exp(before + boost - log_cap) - share) / (1.0 - share)
+                boost = log_cap + math.log(left) - after if left > 0.0 else -math.inf
+            else:  # at 0 and at 1 a control failure says nothing
+                boost += before - after
+        path.append(min(after + boost, log_cap))
+    return path, boost
