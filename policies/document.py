@@ -18,11 +18,13 @@ from pydantic import (
     ConfigDict,
     Field,
     PlainSerializer,
+    SerializerFunctionWrapHandler,
     model_serializer,
     model_validator,
 )
 
 from policies.duration import format_duration, parse_duration
+from policies.measure import LARGEST, MOST, NAME
 from policies.opening import Opens
 
 HELD_OUT = "held-out"  # the name of the control group in ring maps; no ring may bear it
@@ -72,6 +74,7 @@ Duration = Annotated[timedelta, BeforeValidator(_duration), PlainSerializer(form
 Period = Annotated[Duration, AfterValidator(_positive)]
 Share = Annotated[float, BeforeValidator(_share), PlainSerializer(_plain)]
 Number = Annotated[float, Field(allow_inf_nan=False), PlainSerializer(_plain)]
+Bounded = Annotated[Number, Field(ge=-LARGEST, le=LARGEST)]
 Identifier = Annotated[str, Field(pattern=r"\A[a-z0-9][a-z0-9-]{0,62}\z")]
 Text = Annotated[str, Field(min_length=1, max_length=200)]
 Count = Annotated[int, Field(ge=0, le=2**63 - 1)]
@@ -104,14 +107,52 @@ class Weights(Part):
     strata: Share
 
 
+class Measure(Part):
+    """A per-host number that is judged: exposed hosts' mean may exceed control's by `margin`, in the number's unit.
+
+    More is worse. What lies below `lowest` or above `highest` counts as that bound. `weight`: its share of the halting
+    evidence.
+    """
+
+    name: Annotated[str, Field(pattern=rf"\A{NAME.pattern}\z")]
+    lowest: Bounded
+    highest: Bounded
+    margin: Bounded
+    weight: Share
+
+    @model_validator(mode="after")
+    def _leaves_something_to_see(self) -> "Measure":
+        if self.lowest >= self.highest:
+            raise ValueError(f"lowest is {self.lowest:g}, highest {self.highest:g}; every number would be the same")
+        if not 0 <= self.tolerated < 1:
+            raise ValueError(f"a margin is at least 0 and below {self.highest - self.lowest:g}, the width of the range")
+        return self
+
+    @property
+    def tolerated(self) -> float:
+        """Return the margin as a share of the range from `lowest` to `highest`."""
+        return self.margin / (self.highest - self.lowest)
+
+
 class Judge(Part):
-    """How often evidence is judged, and at which weight of it the rollout pauses and halts."""
+    """How often evidence is judged, and at which weight of it the rollout pauses and halts.
+
+    The weights of guards and measures are together 1. A policy without measures reads as if there were none to name.
+    """
 
     every: Period
     halt_at: Number
     pause_at: Number
     boost: bool
     weights: Weights
+    measures: Annotated[tuple[Measure, ...], Field(strict=False, max_length=MOST)] = ()
+
+    @model_serializer(mode="wrap")
+    def _without_none(self, serialize: SerializerFunctionWrapHandler) -> dict[str, Any]:
+        document: dict[str, Any] = serialize(self)
+        if not self.measures:
+            del document["measures"]  # its digest stays what it was before there were measures
+        return document
 
 
 class Coverage(Part):

@@ -4,14 +4,14 @@ Refusals forbid a start; warnings are for the author to think about. Shares agai
 holds and what a ring can see are judged where the fleet is known (`rollout.operation.lint`).
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from itertools import pairwise
 from math import fsum
 from zoneinfo import ZoneInfo
 
-from policies.document import HELD_OUT, Policy, Ring, Size
+from policies.document import HELD_OUT, Measure, Policy, Ring, Size
 from policies.early_life import smallest_clean_n
 from policies.error import PolicyError, Problem
 
@@ -111,11 +111,23 @@ def _times(policy: Policy) -> Iterator[Problem]:
 def _evidence(policy: Policy) -> Iterator[Problem]:
     """Rules about the judge's numbers."""
     judge = policy.judge
-    total = fsum(judge.weights.model_dump().values())
+    total = fsum([*judge.weights.model_dump().values(), *(measure.weight for measure in judge.measures)])
     if abs(total - 1.0) > 1e-9:
-        yield Problem("weights", f"The weights of the guards sum to {total:g}, not 1.")
+        of = "guards and measures" if judge.measures else "guards"
+        yield Problem("weights", f"The weights of the {of} sum to {total:g}, not 1.")
     if not CALM < judge.pause_at < judge.halt_at:
         yield Problem("thresholds", f"{CALM:g} < pause_at < halt_at does not hold.")
+    yield from _measures(judge.measures)
+
+
+def _measures(measures: Sequence[Measure]) -> Iterator[Problem]:
+    """Rules about the numbers that are judged beside crashes."""
+    names = [measure.name for measure in measures]
+    for name in sorted({name for name in names if names.count(name) > 1}):
+        yield Problem("measure", f"Two measures are called {name}; hosts report one number under a name.")
+    for measure in measures:
+        if measure.weight == 0:
+            yield Problem("measure", f"Measure {measure.name} has no weight, so nothing would follow from it.")
 
 
 def _reach(policy: Policy) -> Iterator[Problem]:
@@ -166,8 +178,7 @@ def _known(zone: str) -> bool:
 def _warnings(policy: Policy) -> Iterator[Problem]:
     """What is allowed and unwise."""
     for ring in policy.rings:
-        if ring.promote.early_life == 1.0:
-            yield Problem("early-life", f"Ring {ring.name}: an early_life of 100% lets every release pass this gate.")
+        yield from _ring_warnings(ring, measured=bool(policy.judge.measures))
     if policy.rings[-1].promote.margin is not None:
         yield Problem(
             "margin", "The last ring has a margin: hardly any control is left, so it may bake to its maximum."
@@ -184,3 +195,11 @@ def _warnings(policy: Policy) -> Iterator[Problem]:
         yield Problem("coverage", "Evidence goes stale before the next judgement: the judge will be blind.")
     if policy.watch == timedelta(0):
         yield Problem("watch", "Nothing is judged after completion: a late fault is found by nobody.")
+
+
+def _ring_warnings(ring: Ring, *, measured: bool) -> Iterator[Problem]:
+    """What is allowed and unwise in one ring; `measured`: the policy has measures."""
+    if ring.promote.early_life == 1.0:
+        yield Problem("early-life", f"Ring {ring.name}: an early_life of 100% lets every release pass this gate.")
+    if ring.select is not None and measured:
+        yield Problem("measure", f"Ring {ring.name} is hand-picked: what its hosts measure is not judged.")

@@ -27,6 +27,7 @@ class EventKind(StrEnum):
     OVERDUE = "overdue"
     EXPIRED = "expired"  # confirm.deadline passed
     RESOLVED = "resolved"  # a failed adoption's slot is given back
+    MEASURED = "measured"  # an exposed host was paired; detail {measure, exposed, control, other: its control host}
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from typing import Annotated, Any, Final, Literal, NamedTuple
 
 import msgspec
 
+from policies.measure import LARGEST, MOST, NAME
 from rollout.crash.identity import ImageIdentity, is_own
 from rollout.event import EventKind
 
@@ -36,13 +37,20 @@ HostName = Annotated[
 ProductName = Annotated[
     str, msgspec.Meta(min_length=1, max_length=64, extra_json_schema={"pattern": f"^{PRODUCT.pattern}$"})
 ]  # likewise
+MeasureName = Annotated[
+    str, msgspec.Meta(min_length=1, max_length=63, extra_json_schema={"pattern": f"^{NAME.pattern}$"})
+]  # likewise
+Value = Annotated[float, msgspec.Meta(ge=-LARGEST, le=LARGEST)]
 Opaque = Annotated[str, msgspec.Meta(min_length=1, max_length=128)]
 Text = Annotated[str, msgspec.Meta(max_length=1024)]
 Hex = Annotated[str, msgspec.Meta(pattern=r"^0[xX][0-9a-fA-F]{1,16}\Z")]
 
 
 class Beat(msgspec.Struct, gc=False):
-    """One beat (INTERFACES section 1.3); `uptime` in seconds since boot."""
+    """One beat (INTERFACES section 1.3); `uptime` in seconds since boot.
+
+    `measures`: numbers that a policy may judge by; the host's latest beat says all that is known of them.
+    """
 
     host: HostName
     boot: Opaque
@@ -53,6 +61,7 @@ class Beat(msgspec.Struct, gc=False):
     adoption: Name | None = None
     sleeping: bool = False
     leaving: bool = False
+    measures: Annotated[dict[MeasureName, Value], msgspec.Meta(max_length=MOST)] | None = None
 
 
 class Bugcheck(msgspec.Struct):
@@ -90,7 +99,10 @@ class CrashReport(msgspec.Struct, omit_defaults=True):
 
 
 class Presence(NamedTuple):
-    """How a host last spoke. `absent`: HERE, ASLEEP, GONE or RETIRED; `running`: canonical JSON; `at` unix seconds."""
+    """How a host last spoke. `absent`: HERE, ASLEEP, GONE or RETIRED; `running`: canonical JSON; `at` unix seconds.
+
+    `measures`: what its last beat said of the measures that were judged then, canonical JSON.
+    """
 
     host: int
     seq: int
@@ -101,6 +113,7 @@ class Presence(NamedTuple):
     running: str
     adoption: str | None
     at: float
+    measures: str | None = None
 
 
 class Change(NamedTuple):
@@ -116,8 +129,8 @@ def counters(running: str) -> Mapping[str, int]:
     return msgspec.json.decode(running, type=dict[str, int])
 
 
-def canonical(running: Mapping[str, int]) -> str:
-    """What a host runs as one canonical text."""
+def canonical(running: Mapping[str, float]) -> str:
+    """What a host runs, or measures, as one canonical text."""
     return msgspec.json.encode(running, order="deterministic").decode("ascii")
 
 

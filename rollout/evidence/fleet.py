@@ -164,15 +164,15 @@ class Fleet:
         """
         deadline = np.maximum(dark_after, 3 * self.interval)
         late = np.flatnonzero(self.members & ~self.absent & ~self.dark & (clock - self.seen > deadline))
-        return late[np.argsort(_hash(late), kind="stable")]
+        return late[np.argsort(mixed(late), kind="stable")]
 
 
-def _hash(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
+def mixed(keys: NDArray[np.int64]) -> NDArray[np.uint64]:
     """Mix host keys (the finalizer of SplitMix64), so that their order says nothing of them."""
-    mixed = keys.astype(np.uint64)
+    found = keys.astype(np.uint64)
     for shift, factor in ((30, 0xBF58476D1CE4E5B9), (27, 0x94D049BB133111EB)):
-        mixed = (mixed ^ (mixed >> np.uint64(shift))) * np.uint64(factor)
-    return mixed ^ (mixed >> np.uint64(31))
+        found = (found ^ (found >> np.uint64(shift))) * np.uint64(factor)
+    return found ^ (found >> np.uint64(31))
 
 
 def _share(part: Mask, whole: Mask, empty: float) -> float:

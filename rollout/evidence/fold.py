@@ -14,8 +14,9 @@ import numpy as np
 from rollout.event import Event, EventKind
 from rollout.evidence.course import Course, is_late_by_sleep, passed
 from rollout.evidence.fleet import HELD_OUT, NEVER, Fleet, Place
+from rollout.evidence.pairing import Pairing
 from rollout.evidence.risk import Risk
-from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Row
+from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, MeasureRow, Row
 from rollout.plan import OTHER
 
 HELD_OUT_NAME = "held-out"
@@ -44,6 +45,7 @@ class EvidenceFold:
         self.reboots = 0
         self.next_seq = 1  # the header is row 0
         self.exposed_rows = 0  # rows of exposed hosts so far: what the evidence revision counts
+        self.pairing = Pairing(self.fleet)
         self._clock = 0.0
         self._index = {name: index for index, name in enumerate(self.strata)}
         self._risk = Risk(self.fleet, 0.0)
@@ -113,8 +115,9 @@ class EvidenceFold:
                 return self._failures(event, at) + self._fail(event, at)
             case EventKind.REVERTED | EventKind.EXPIRED:
                 return self._fail(event, at)
-            case EventKind.ACTED:
-                return [self._act(event, at)]
+            case EventKind.ACTED | EventKind.MEASURED:
+                row = self._act if event.kind is EventKind.ACTED else self._measure
+                return [row(event, at)]
             case _:
                 self._note(event)
                 return []
@@ -254,6 +257,21 @@ class EvidenceFold:
             act=detail["act"],  # type: ignore[arg-type]  # written by our own acts
             ring=detail.get("ring"),
             person=detail.get("person"),
+        )
+
+    def _measure(self, event: Event, at: float) -> Row:
+        """A pair's row. It is no failure and expected of every host: an approval given meanwhile stays good."""
+        fleet, host, detail = self.fleet, event.host, event.detail
+        self.pairing.note(detail["measure"], host, detail["other"])
+        return MeasureRow(
+            rollout=self.rollout,
+            seq=self._seq(),
+            at=at,
+            ring=self.ring_name(int(fleet.ring[host])),
+            stratum=self.strata[int(fleet.stratum[host])],
+            measure=detail["measure"],
+            exposed=detail["exposed"],
+            control=detail["control"],
         )
 
     def dark_by_ring(self) -> dict[tuple[str, str], int]:

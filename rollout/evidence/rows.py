@@ -5,10 +5,10 @@ Strict both ways: a row of unknown kind, with an unknown field, a negative count
 Rows are frozen msgspec structs: slots like a dataclass's, but decoded and checked at a million rows a second.
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
-order, empty rings 0), a guard row's `control_in_stratum` and `confirmed_in_stratum` (control, and exposed hosts that
-confirmed, at risk in the whole stratum; given where the row's `band` is no match: the judge falls back on the first,
-and without the second the row proves no safety), and a tick's `overdue_asleep` (how many of `overdue`
-are late only since their hosts announced sleep).
+order, empty rings 0) and `measures`, rows of a measure, a guard row's `control_in_stratum` and `confirmed_in_stratum`
+(control, and exposed hosts that confirmed, at risk in the whole stratum; given where the row's `band` is no match: the
+judge falls back on the first, and without the second the row proves no safety), and a tick's `overdue_asleep` (how many
+of `overdue` are late only since their hosts announced sleep).
 """
 
 from collections.abc import Iterable
@@ -17,6 +17,7 @@ from typing import Annotated, Any, Final, Literal, TypeAlias, TypeVar
 import msgspec
 from msgspec import Meta, Struct
 
+from policies.measure import LARGEST, MOST, NAME
 from rollout.errors import InvalidError
 
 Guard: TypeAlias = Literal["crash", "crash_or_dark", "dark", "own"]
@@ -30,6 +31,9 @@ Run: TypeAlias = Annotated[int, Meta(ge=1, le=10_000_000)]
 Seconds: TypeAlias = Annotated[float, Meta(ge=0, le=1e12)]
 HostHours: TypeAlias = Annotated[float, Meta(ge=0, le=1e15)]
 BasisPoints: TypeAlias = Annotated[int, Meta(ge=0, le=10_000)]
+MeasureName: TypeAlias = Annotated[str, Meta(pattern=rf"^{NAME.pattern}\Z")]
+Value: TypeAlias = Annotated[float, Meta(ge=-LARGEST, le=LARGEST)]
+Weight: TypeAlias = Annotated[float, Meta(ge=0, le=1)]
 
 
 class EvidenceError(InvalidError):
@@ -42,7 +46,8 @@ class EvidenceError(InvalidError):
 class Header(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """First row of a rollout (seq 0): what is fixed before anything is seen.
 
-    `strata` fixes the number of stratum guards, `policy` is the whole policy document.
+    `strata` fixes the number of stratum guards, `measures` the numbers that are judged with their weights, `policy` is
+    the whole policy document.
     """
 
     rollout: Name
@@ -50,6 +55,7 @@ class Header(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     policy_digest: str
     policy: dict[str, Any] | None = None
     rings: dict[Name, Count] | None = None
+    measures: Annotated[dict[MeasureName, Weight], Meta(max_length=MOST)] | None = None
     seq: Count = 0
     at: Seconds = 0.0
 
@@ -112,6 +118,22 @@ class TickRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     blind: Blindness | None = None
 
 
+class MeasureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
+    """One pair: what an exposed host of `ring` reported, and a control host like it at about that time.
+
+    The numbers are as reported; the judge winsorises them. A host stands in at most one pair of a measure.
+    """
+
+    rollout: Name
+    seq: Count
+    at: Seconds
+    ring: Name
+    stratum: Name
+    measure: MeasureName
+    exposed: Value
+    control: Value
+
+
 class ActRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     """What a person did; `ring` is the ring an approval promotes."""
 
@@ -123,18 +145,28 @@ class ActRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     person: str | None = None
 
 
-Row: TypeAlias = Header | FailureRow | AdoptionRow | TickRow | ActRow
+Row: TypeAlias = Header | FailureRow | AdoptionRow | TickRow | MeasureRow | ActRow
 _AnyRow = TypeVar("_AnyRow", bound=Row)
 
 _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
     ("guard", FailureRow),
     ("adoption", AdoptionRow),
     ("tick", TickRow),
+    ("measure", MeasureRow),
     ("act", ActRow),
     ("strata", Header),
 )
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
-_OPTIONAL: Final = ("band", "control_in_stratum", "confirmed_in_stratum", "policy", "rings", "ring", "person")
+_OPTIONAL: Final = (
+    "band",
+    "control_in_stratum",
+    "confirmed_in_stratum",
+    "policy",
+    "rings",
+    "measures",
+    "ring",
+    "person",
+)
 
 
 def parse(line: str, number: int) -> Row:
@@ -159,7 +191,7 @@ def read(lines: Iterable[str]) -> dict[str, list[Row]]:
     """Return each rollout's rows in order; rollouts may be interleaved, blank lines are skipped.
 
     Raises EvidenceError where a row is malformed, a rollout does not begin with its header, a `seq` is missing,
-    double or out of order, or time runs backwards.
+    double or out of order, time runs backwards, or a measure is not one of the header's.
     """
     rollouts: dict[str, list[Row]] = {}
     for number, line in enumerate(lines, start=1):
@@ -168,8 +200,15 @@ def read(lines: Iterable[str]) -> dict[str, list[Row]]:
         row = parse(line, number)
         rows = rollouts.setdefault(row.rollout, [])
         _check_order(rows[-1] if rows else None, row, number)
+        if isinstance(row, MeasureRow) and not is_named(rows[0], row):
+            raise EvidenceError(f"line {number}: the header of rollout {row.rollout} names no measure {row.measure}")
         rows.append(row)
     return rollouts
+
+
+def is_named(header: Row, row: MeasureRow) -> bool:
+    """Say whether the header names the row's measure: one that was chosen later would not be valid evidence."""
+    return isinstance(header, Header) and header.measures is not None and row.measure in header.measures
 
 
 def _parse_by_keys(line: str, number: int) -> Row:

@@ -109,6 +109,7 @@ class Beater:
             phase=now.phase,
             sleeping=self.away == "sleeping",
             leaving=self.away == "leaving",
+            measures=now.measures,
         )
         answer = self._door.post("/v1/beats", body)
         if answer.status != 202:

@@ -14,7 +14,7 @@ import os
 import shlex
 import signal
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from rollout.adapters.engine.lock import take
@@ -26,9 +26,12 @@ LOCK = "installer.lock"
 
 
 class Installer:
-    """Runs the command, one action at a time; `timeout` in seconds, after which it is killed and has failed."""
+    """Runs the command, one action at a time; `timeout` in seconds, after which it is killed and has failed.
 
-    def __init__(self, command: str, folder: Path, timeout: float) -> None:
+    `changed` is called when another release may run than before.
+    """
+
+    def __init__(self, command: str, folder: Path, timeout: float, changed: Callable[[], None] = lambda: None) -> None:
         try:
             self._argv = shlex.split(command)
         except ValueError as error:
@@ -37,6 +40,7 @@ class Installer:
             raise InvalidError("--installer names no command", slug="installer")
         self._folder = folder
         self._timeout = timeout
+        self._changed = changed
 
     def running(self, product: str) -> int | None:
         """The counter that runs now, None where the product is not there; SurroundingsError where nobody knows."""
@@ -53,12 +57,12 @@ class Installer:
 
     def load(self, product: str, counter: int, package: Path) -> int:
         """Let it run; the exit code."""
-        return self._run("load", product, str(counter), str(package))[0]
+        return self._change("load", product, str(counter), str(package))
 
     def revert(self, product: str, counter: int | None, package: Path | None) -> int:
         """Let `counter` run again, None: no release at all; the exit code."""
         rest = () if package is None else (str(package),)
-        return self._run("revert", product, "" if counter is None else str(counter), *rest)[0]
+        return self._change("revert", product, "" if counter is None else str(counter), *rest)
 
     def free(self) -> bool:
         """Whether no installer of an earlier life is still at work."""
@@ -67,6 +71,12 @@ class Installer:
             return False
         os.close(descriptor)
         return True
+
+    def _change(self, action: str, product: str, *rest: str) -> int:
+        self._changed()  # before too: an agent that dies in the middle comes back to no word of the old release
+        code, _ = self._run(action, product, *rest)
+        self._changed()
+        return code
 
     def _run(self, action: str, product: str, *rest: str) -> tuple[int, str]:
         lock = take(self._folder / LOCK)

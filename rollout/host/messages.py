@@ -55,6 +55,7 @@ def beat(
     phase: str,
     sleeping: bool = False,
     leaving: bool = False,
+    measures: Mapping[str, float] | None = None,
 ) -> dict[str, Any]:
     """One beat; `phase` speaks of `adoption`."""
     said = {
@@ -67,7 +68,7 @@ def beat(
         "phase": phase,
         "sleeping": sleeping,
     }
-    return said | {"leaving": True} if leaving else said
+    return said | ({"leaving": True} if leaving else {}) | ({"measures": measures} if measures else {})
 
 
 def question(

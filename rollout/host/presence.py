@@ -1,7 +1,7 @@
 """What a host says of itself: what the installer sees, and the adoption that the journal names."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from rollout.host.change import Change
 from rollout.host.course import phase
@@ -14,12 +14,14 @@ class Presence:
     running: Mapping[str, int]
     adoption: str | None
     phase: str
+    measures: Mapping[str, float] = field(default_factory=dict)
 
 
-def present(change: Change) -> Presence:
+def present(change: Change, measures: Mapping[str, float] | None = None) -> Presence:
     """What a beat says now."""
     named = change.history.named
-    return Presence(change.inventory.counters, None if named is None else named.adoption, phase(named))
+    adoption = None if named is None else named.adoption
+    return Presence(change.inventory.counters, adoption, phase(named), measures or {})
 
 
 def summary(host: str, change: Change) -> Mapping[str, object]:

@@ -15,8 +15,10 @@ from rollout.host.folder import Sequence, alone, read_identity, read_key
 from rollout.host.installer import Installer
 from rollout.host.journal import Journal, lost, open_journal
 from rollout.host.machine import EachStart, LinuxMachine, Machine
+from rollout.host.measures import Meter
 from rollout.host.packages import PackageStore
 from rollout.host.presence import present, summary
+from rollout.host.saying import Saying
 from rollout.host.spool import Spool
 
 Say = Callable[[str], None]
@@ -25,13 +27,17 @@ _SHORTEST_SECONDS = 0.05
 
 @dataclass(frozen=True, slots=True)
 class Terms:
-    """How an agent runs; seconds. `poll`: between two looks at the metadata, None: its heartbeat."""
+    """How an agent runs; seconds. `poll`: between two looks at the metadata, None: its heartbeat.
+
+    `measures`: the file that the product writes its numbers into.
+    """
 
     installer: str
     patience: Patience
     poll: float | None = None
     installer_timeout: float = 600.0
     start_is_boot: bool = False
+    measures: Path | None = None
 
 
 def run(
@@ -49,8 +55,9 @@ def run(
     identity = read_identity(state)
     door = Door(identity.gateway, identity.host, read_key(state))
     machine: Machine = EachStart() if terms.start_is_boot else LinuxMachine()
+    meter = Meter(terms.measures, machine, Saying(say))
     with alone(state):
-        installer = Installer(terms.installer, state, terms.installer_timeout)
+        installer = Installer(terms.installer, state, terms.installer_timeout, meter.forget)
         _await(installer, terms.installer_timeout, stopped, say)
         journal, closed = _journal(state, say)
         packages = PackageStore(state, door)
@@ -65,7 +72,7 @@ def run(
             machine,
             spool,
             identity.heartbeat,
-            lambda: present(change),
+            lambda: present(change, meter.read()),
             say,
             calls or Calls(),
         )

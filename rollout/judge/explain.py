@@ -6,6 +6,7 @@ from typing import Final
 
 from rollout.judge.guards import GUARDS
 from rollout.judge.harm import OF_STRATUM
+from rollout.judge.measures import OF_MEASURE
 from rollout.judge.seen import Hosts
 from rollout.judge.verdict import Judgement
 
@@ -42,6 +43,9 @@ def _evidence(judged: Judgement, hosts: HostsOf) -> Iterator[Term]:
         stratum, e = name.removeprefix(OF_STRATUM), judged.guards[name]
         arms = judged.seen.arms("crash_or_dark", strata.index(name))
         yield Term(name, e, f"Guard of stratum {stratum} is {e:.3g}: {arms.sentence(hosts(stratum))}.")
+    for name, e in judged.measures.e.items():
+        said = f"Measure {name} is {e:.3g}: {judged.measures.seen(name).sentence()}."
+        yield Term(OF_MEASURE + name, e, said)
     low, high = judged.ratio
     yield Term("ratio", high if high is not None else low, judged.interval)
 

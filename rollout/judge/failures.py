@@ -3,15 +3,16 @@
 A control host's failure lowers every E, so it stops nothing; many small chunks cost more than one large.
 """
 
-import math
 from collections.abc import Sequence
-from typing import Final
+from typing import Final, TypeAlias, cast
 
 import numpy as np
 
 from policies.document import Policy
-from rollout.evidence.rows import FailureRow, Header
+from rollout.evidence.rows import EvidenceError, FailureRow, Header, MeasureRow, is_named
+from rollout.judge.batches import of_one_kind
 from rollout.judge.columns import columns
+from rollout.judge.hand_picked import HandPicked
 from rollout.judge.harm import Harm
 from rollout.judge.observed import Observed
 from rollout.judge.strata import Strata
@@ -19,13 +20,13 @@ from rollout.judge.verdict import Reason
 
 CHUNK: Final = 4096
 """Guard rows folded at once: a megabyte or two of grid, which stays in cache."""
+Weighed: TypeAlias = FailureRow | MeasureRow
 
 
 class Failures:
-    """The processes of all guard rows; whoever asks for them has every row folded.
+    """The processes of all guard rows and measures; whoever asks for them has every row folded.
 
-    `halt`, and `last_exposed`: the seq of the last failure of an exposed host. From seq `hand_picked_from` on a
-    hand-picked ring is exposed.
+    `halt`, and `last_exposed`: the seq of the last failure of an exposed host. `picked`: the hand-picked rings.
     """
 
     def __init__(self, policy: Policy, header: Header) -> None:
@@ -34,7 +35,8 @@ class Failures:
         margins = [ring.promote.margin for ring in policy.rings if ring.promote.margin is not None]
         self._observed = Observed(margins, len(header.strata))
         self._waiting: list[FailureRow] = []
-        self.hand_picked_from: float = math.inf
+        self._header = header
+        self.picked = HandPicked([ring.name for ring in policy.rings if ring.select is not None])
         self.halt: Reason | None = None
         self.last_exposed = -1
 
@@ -50,8 +52,31 @@ class Failures:
         self._settle()
         return self._observed
 
-    def take(self, rows: Sequence[FailureRow]) -> Reason | None:
-        """Fold rows; return the first crossing into pause."""
+    def weigh(self, rows: Sequence[Weighed]) -> Reason | None:
+        """Fold guard and measure rows in their order; return the first crossing into pause."""
+        pause: Reason | None = None
+        for run in of_one_kind(rows):
+            if run and isinstance(run[0], MeasureRow):
+                paused = self._measure(cast("Sequence[MeasureRow]", run))
+            else:
+                paused = self._take(cast("Sequence[FailureRow]", run))
+            pause = pause or paused
+        return pause
+
+    def _measure(self, rows: Sequence[MeasureRow]) -> Reason | None:
+        """Fold pairs, at the E-bar of every row before them; return the first crossing into pause."""
+        strange = next((row for row in rows if not is_named(self._header, row)), None)
+        if strange is not None:
+            raise EvidenceError(f"rollout {strange.rollout}, seq {strange.seq}: no measure {strange.measure} is named")
+        seen = self.observed.seen
+        crossed = self._harm.measure(
+            rows, self.picked.exposed([row.seq for row in rows]), self.picked.theirs(rows), seen
+        )
+        self.halt = crossed.halt if self.halt is None else self.halt
+        return crossed.pause
+
+    def _take(self, rows: Sequence[FailureRow]) -> Reason | None:
+        """Fold guard rows; return the first crossing into pause."""
         self._waiting += rows
         exposed = next((row for row in reversed(rows) if row.arm == "exposed"), None)
         if exposed is not None:
@@ -68,7 +93,7 @@ class Failures:
         for start in range(0, len(rows), step):
             part = rows[start : start + step]
             of = columns(part, self._strata.places(part))
-            picked = np.array([row.seq for row in part]) >= self.hand_picked_from
+            picked = self.picked.exposed(np.array([row.seq for row in part]))
             crossed = self._harm.take(part, of, picked, self._observed)
             self.halt = self.halt or crossed.halt
             pause = pause or crossed.pause

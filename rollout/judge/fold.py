@@ -5,15 +5,14 @@ knew, and an auditor what was decided. Guard rows are folded in arrays, the othe
 one kind wait for the other, so a batch is cut there.
 """
 
-import math
 from bisect import bisect_left
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import pairwise
+from collections.abc import Mapping, Sequence
 from typing import Final, cast
 
 from policies.document import Policy
 from rollout.evidence.rows import ActRow, AdoptionRow, EvidenceError, FailureRow, Guard, Header, Row, TickRow
-from rollout.judge.failures import Failures
+from rollout.judge.batches import WEIGHED, resumes, until_resume
+from rollout.judge.failures import Failures, Weighed
 from rollout.judge.promote import Gate, Standing, gates
 from rollout.judge.promotion import SAFETY_GUARDS, bound
 from rollout.judge.verdict import Judgement, Reason, verdict
@@ -32,7 +31,6 @@ class Fold:
         self._rings = {ring.name: ring for ring in policy.rings}
         filled = [name for name, hosts in (header.rings or {}).items() if hosts and name in self._rings]
         self._last_ring = filled[-1] if filled else policy.rings[-1].name
-        self._picked = {ring.name for ring in policy.rings if ring.select is not None}
         self._seq, self._at = header.seq, header.at
         self._failures = Failures(policy, header)
         self._pacer = Pacer(policy, header.strata)
@@ -73,17 +71,18 @@ class Fold:
     def take(self, rows: Sequence[Row]) -> None:
         """Fold rows that follow those taken before; raises EvidenceError where they do not, or contradict them."""
         self._check_sequence(rows)
-        for batch in _until_resume(rows):
+        for batch in until_resume(rows):
             mixed = set(map(type, batch)) != {FailureRow}
-            others = [row for row in batch if type(row) is not FailureRow] if mixed else []
+            others = [row for row in batch if type(row) not in WEIGHED] if mixed else []
             failures = [row for row in batch if type(row) is FailureRow] if mixed else cast("list[FailureRow]", batch)
-            self._find_hand_picked(batch)
+            self._failures.picked.find(batch)
             silent = [row.seq for row in failures if row.guard == "dark" and row.arm == "control"]
-            paused = self._failures.take(failures)
+            weighed = [row for row in batch if type(row) in WEIGHED] if mixed else failures
+            paused = self._failures.weigh(cast("Sequence[Weighed]", weighed))
             alarmed = self._take_others(others, silent)
             self._control_dark += len(silent)
             self._stop(paused, alarmed)
-            if others and _resumes(others[-1]):
+            if others and resumes(others[-1]):
                 self._resume()
 
     def may_promote(self) -> bool:
@@ -123,6 +122,7 @@ class Fold:
             seq=self._seq,
             loudest=self._failures.harm.loudest(self._failures.observed.seen),
             seen=self._failures.observed.seen,
+            measures=self._failures.harm.measures,
         )
 
     def gates(self) -> list[Gate]:
@@ -173,12 +173,6 @@ class Fold:
             found, missing = next((seq, want) for seq, want in zip(seqs, due, strict=True) if seq != want)
             raise EvidenceError(f"rollout {self.header.rollout}: seq {found} where {missing} is due")
         self._seq, self._at = seqs[-1], rows[-1].at
-
-    def _find_hand_picked(self, rows: Sequence[Row]) -> None:
-        """Remember the first row by which a hand-picked ring is exposed."""
-        if self._picked and math.isinf(self._failures.hand_picked_from):
-            exposing = (row.seq for row in rows if _exposes(row) in self._picked)
-            self._failures.hand_picked_from = next(exposing, math.inf)
 
     def _take_others(self, rows: Sequence[Row], silent: list[int]) -> Reason | None:
         """Fold adoption, tick and act rows; return the pacer's first alarm."""
@@ -238,27 +232,3 @@ class Fold:
 
 def _all_hold(promotion: Sequence[Gate]) -> bool:
     return bool(promotion) and all(gate.passed for gate in promotion)
-
-
-def _until_resume(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
-    """Yield the rows in batches that end after each resume."""
-    acts = ActRow in set(map(type, rows))
-    cuts = [number + 1 for number, row in enumerate(rows) if _resumes(row)] if acts else []
-    for start, end in pairwise([0, *cuts, len(rows)]):
-        if end > start:
-            yield rows[start:end]
-
-
-def _resumes(row: Row) -> bool:
-    return isinstance(row, ActRow) and row.act == "resume"
-
-
-def _exposes(row: Row) -> str | None:
-    """Return the ring that a row shows to be exposed."""
-    match row:
-        case TickRow() | AdoptionRow():
-            return row.ring
-        case FailureRow(arm="exposed"):
-            return row.ring
-        case _:
-            return None

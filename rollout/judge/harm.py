@@ -7,10 +7,11 @@ from typing import Final
 import numpy as np
 
 from policies.document import Judge
-from rollout.evidence.rows import FailureRow, Guard
+from rollout.evidence.rows import FailureRow, Guard, MeasureRow
 from rollout.judge.columns import Columns
 from rollout.judge.eprocess import Bools, Floats, Integers
 from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar
+from rollout.judge.measures import OF_MEASURE, LoudMeasure, Measures
 from rollout.judge.observed import Observed
 from rollout.judge.processes import Processes
 from rollout.judge.seen import Loud, Seen
@@ -54,13 +55,16 @@ class Harm:
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
-        self.e = float(self._mean(self._now)[0])
+        self.measures = Measures.start(judge.measures)
+        self._of_guards = float(self._mean(self._now)[0])
+        self.e = self._of_guards + self.measures.share
 
     @property
     def guards(self) -> dict[str, float]:
-        """Return the boosted E of each guard, those of strata under `stratum:` and their name."""
+        """Return the boosted E of each guard; of strata and measures under `stratum:`, `measure:` and their name."""
         names = [*GUARDS, *(OF_STRATUM + name for name in self._strata.names)]
-        return dict(zip(names, self._now[:, 0].tolist(), strict=True))
+        found = dict(zip(names, self._now[:, 0].tolist(), strict=True))
+        return found | {OF_MEASURE + name: e for name, e in self.measures.e.items()}
 
     @property
     def _now(self) -> Floats:
@@ -83,15 +87,44 @@ class Harm:
         exposed = np.flatnonzero(of.exposed)  # E rises at no other
         looks = exposed if exposed.size and exposed[-1] == last else np.append(exposed, last)
         e = _value(self._processes.take(process, row, of.harm(null), looks))
-        chunk = _Chunk(rows, of, looks, self._mean(e), e)
-        self.e = float(chunk.mean[-1])
+        of_guards = self._mean(e)
+        chunk = _Chunk(rows, of, looks, of_guards + self.measures.share, e)
+        self._of_guards, self.e = float(of_guards[-1]), float(chunk.mean[-1])
         return Crossings(
             self._crossed(chunk, before, self.pause_at, "pauses"), self._crossed(chunk, before, self._halt_at, "halts")
         )
 
-    def loudest(self, seen: Seen) -> Loud:
-        """Return the guard that weighs most in E-bar now."""
-        return self._loudest(self._now[:, 0], seen)
+    def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools, seen: Seen) -> Crossings:
+        """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`.
+
+        `seen`: what the guards saw before them.
+        """
+        before = self.measures
+        self.measures, share = before.fold(rows, doubled, mute)
+        e = self._of_guards + share
+        self.e = float(e[-1])
+
+        def crossed(threshold: float, does: str) -> Reason | None:
+            over = e >= threshold * (1.0 - SLACK)
+            if not over.any():
+                return None
+            first = int(over.argmax())
+            then, _ = before.fold(rows[: first + 1], doubled[: first + 1], mute[: first + 1])
+            loud = self._louder(self._loudest(self._now[:, 0], seen), then)
+            return _reason(float(e[first]), (threshold, does), rows[first], loud)
+
+        return Crossings(crossed(self.pause_at, "pauses"), crossed(self._halt_at, "halts"))
+
+    def loudest(self, seen: Seen) -> Loud | LoudMeasure:
+        """Return the guard or measure that weighs most in E-bar now."""
+        return self._louder(self._loudest(self._now[:, 0], seen), self.measures)
+
+    def _louder(self, guard: Loud, measures: Measures) -> Loud | LoudMeasure:
+        """Return the louder of the loudest guard and the loudest measure."""
+        strata = len(self._strata.names)
+        weight = self._bar.weight[guard.guard] if guard.stratum is None else self._bar.strata_weight / strata
+        loudest = measures.loudest()
+        return loudest if loudest is not None and loudest.pairs.n and loudest.share > weight * guard.e else guard
 
     def _mean(self, e: Floats) -> Floats:
         """Return E-bar (looks,) of E (processes, looks)."""
@@ -105,14 +138,8 @@ class Harm:
         look = int(over.argmax())
         first = int(chunk.looks[look])
         loud = self._loudest(chunk.e[:, look], before.seen.with_rows(chunk.of.where(slice(first + 1))))
-        row = chunk.rows[first]
-        return Reason(
-            "e-value",
-            f"evidence of harm reached {float(chunk.mean[look]):.4g} ({threshold:g} {does}) at {row.at:g} s, "
-            f"most of it from {loud.sentence()}",
-            row.at,
-            row.seq,
-        )
+        louder = self._louder(loud, self.measures)
+        return _reason(float(chunk.mean[look]), (threshold, does), chunk.rows[first], louder)
 
     def _loudest(self, e: Floats, seen: Seen) -> Loud:
         """Return the guard that weighs most, of E (processes,)."""
@@ -125,6 +152,17 @@ class Harm:
             if alone * self._bar.strata_weight / len(self._strata.names) > weight * value:
                 return Loud("crash_or_dark", self._strata.names[number], alone, seen.arms("crash_or_dark", number))
         return Loud(found, None, value, seen.arms(found))
+
+
+def _reason(e: float, threshold: tuple[float, str], row: FailureRow | MeasureRow, loud: Loud | LoudMeasure) -> Reason:
+    """Say that E-bar reached a threshold, what that does, and which guard or measure says most."""
+    return Reason(
+        "e-value",
+        f"evidence of harm reached {e:.4g} ({threshold[0]:g} {threshold[1]}) at {row.at:g} s, "
+        f"most of it from {loud.sentence()}",
+        row.at,
+        row.seq,
+    )
 
 
 def _value(log_e: Floats) -> Floats:

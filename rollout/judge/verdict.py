@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 from typing import Literal, TypeAlias
 
 from rollout.evidence.rows import TickRow
+from rollout.judge.measures import LoudMeasure, Measures
 from rollout.judge.promote import Gate, all_known, span
 from rollout.judge.seen import Hosts, Loud, Seen
 
@@ -32,12 +33,13 @@ class Reason:
 class Judgement:
     """Everything decided from the rows so far.
 
-    `e` is E-bar, `guards` the boosted E of each guard, a stratum's under `stratum:` and its name. `halt` is for good;
-    `pause` is in force until a resume.
+    `e` is E-bar, `guards` the boosted E of each guard, a stratum's under `stratum:` and its name, a measure's under
+    `measure:`. `halt` is for good; `pause` is in force until a resume.
     `window` and `windows` (by stratum) are how many adoptions may be outstanding; both must admit.
     `promotable`: every gate of `promotion` holds for ring `ring`; `approved`: the ring's quorum has approved this
     evidence (True where none is asked). `n`, `x`: prefix in grant order; `early_life`: its U_p.
-    `said` is why it is that verdict; `loudest` the guard that weighs most in E-bar, `seen` what all of them saw.
+    `said` is why it is that verdict; `loudest` the guard or measure that weighs most in E-bar, `seen` what all guards
+    saw, `measures` what was measured.
     `unsettled`: adoptions neither confirmed, failed nor overdue; the next ring opens at 0.
     `ratio`: 95 % interval of the hazard ratio of crashes, None: no upper limit yet.
     `clock`: rollout-clock seconds of the newest tick.
@@ -67,8 +69,9 @@ class Judgement:
     clock: float
     at: float
     seq: int
-    loudest: Loud
+    loudest: Loud | LoudMeasure
     seen: Seen = field(compare=False)
+    measures: Measures = field(compare=False)
 
     @property
     def sentence(self) -> str:
@@ -91,7 +94,7 @@ class Judgement:
 
     def _evidence(self, of: Hosts | None) -> str:
         """Say which guard it comes from."""
-        if not (self.loudest.arms.exposed or self.loudest.arms.control):
+        if isinstance(self.loudest, Loud) and not (self.loudest.arms.exposed or self.loudest.arms.control):
             return "since no host has failed yet"
         return f"most of it from {self.loudest.sentence(of)}"
 

@@ -17,6 +17,7 @@ from rollout.operation.newcomer import enlist, rings_of
 from rollout.operation.prove import prove
 from rollout.ports.adoption import Adoption
 from rollout.ports.event import Happened
+from rollout.ports.host import Touch
 from rollout.ports.store import Transaction
 from rollout.telemetry import RETIRED, Beat, Presence
 
@@ -151,8 +152,8 @@ def _refused(
 
 def _fold(tx: Transaction, beats_: Mapping[int, Beat], spoken: Mapping[int, Presence]) -> list[int]:
     """Fold beats by ascending key; the keys of those that were accepted."""
-    at, quiet = tx.at, telemetry.is_quiet
-    touched: list[tuple[int, float, float, int]] = []
+    at, quiet, measured = tx.at, telemetry.is_quiet, _measured(tx, beats_)
+    touched: list[Touch] = []
     others: list[int] = []
     for key, beat in beats_.items():
         before = spoken.get(key)
@@ -160,29 +161,41 @@ def _fold(tx: Transaction, beats_: Mapping[int, Beat], spoken: Mapping[int, Pres
             others.append(key)
         elif beat.seq > before.seq:
             if beat.adoption is None and quiet(before, beat):
-                touched.append((beat.seq, beat.uptime, at, key))
+                touched.append((beat.seq, beat.uptime, measured.get(key), at, key))
             else:
                 others.append(key)
     if others:
-        touched += _fold_others(tx, others, beats_, spoken)
+        touched += _fold_others(tx, others, beats_, spoken, measured)
         touched.sort(key=_host)
     tx.hosts.touch(touched)
-    heard = [row[3] for row in touched]
+    heard = [row[-1] for row in touched]
     return sorted({*heard, *others}) if others else heard
 
 
-def _host(row: tuple[int, float, float, int]) -> int:
-    return row[3]
+def _host(row: Touch) -> int:
+    return row[-1]
+
+
+def _measured(tx: Transaction, beats_: Mapping[int, Beat]) -> dict[int, str]:
+    """What hosts say of the measures that are judged now, as it is kept; whatever else they measure is not."""
+    said = {key: beat.measures for key, beat in beats_.items() if beat.measures}
+    judged = {each.name for rollout in tx.rollouts.judged() for each in rollout.policy.judge.measures} if said else ()
+    kept = {key: {name: value for name, value in told.items() if name in judged} for key, told in said.items()}
+    return {key: telemetry.canonical(told) for key, told in kept.items() if told}
 
 
 def _fold_others(
-    tx: Transaction, keys: Sequence[int], beats_: Mapping[int, Beat], spoken: Mapping[int, Presence]
-) -> list[tuple[int, float, float, int]]:
+    tx: Transaction,
+    keys: Sequence[int],
+    beats_: Mapping[int, Beat],
+    spoken: Mapping[int, Presence],
+    measured: Mapping[int, str],
+) -> list[Touch]:
     """Fold beats that say more than the time; those that turn out quiet are returned to be noted in bulk."""
     adopting = tx.adoptions.open_of(keys)
     joined = [key for key in keys if key not in spoken]
     _enlist(tx, joined, beats_)
-    touched: list[tuple[int, float, float, int]] = []
+    touched: list[Touch] = []
     saved: list[Presence] = []
     events: list[Happened] = []
     ran: dict[int, Mapping[str, int]] = {}
@@ -190,10 +203,10 @@ def _fold_others(
     for key in keys:
         before, beat, open_ = spoken.get(key), beats_[key], adopting.get(key, ())
         if before is not None and not open_ and telemetry.is_quiet(before, beat):
-            touched.append((beat.seq, beat.uptime, tx.at, key))
+            touched.append((beat.seq, beat.uptime, measured.get(key), tx.at, key))
             continue
         after, changes = telemetry.hear(before, beat, key, tx.at, adopting=bool(open_))
-        saved.append(after)
+        saved.append(after._replace(measures=measured.get(key)))
         if before is None or before.running != after.running:
             ran[key] = beat.running
         events += [Happened(change.kind, key, change.detail) for change in changes]

@@ -2,7 +2,8 @@
 
 All of it is one transaction that begins by checking our ownership: another owner's epoch ends ours with nothing
 written. The order is fixed: who was heard and whether we can see; then deadlines, which a blind tick marks for
-nobody; then events in their order; then the judge; then what follows from it.
+nobody; then events in their order; then pairs of hosts that measured something; then the judge; then what follows from
+it.
 """
 
 from collections.abc import Mapping
@@ -19,6 +20,7 @@ from rollout.judge.harm import OF_STRATUM
 from rollout.judge.seen import Hosts
 from rollout.operation.consequence import consequences
 from rollout.operation.deadline import mark
+from rollout.operation.measure import measure
 from rollout.operation.record import interval
 from rollout.operation.watching import GAP_SECONDS, Watched, enlist
 from rollout.ports.judging import StoredJudgement, TickMark
@@ -49,6 +51,8 @@ def tick(tx: Transaction, watched: Watched, around: Surroundings) -> bool:
     if marked:
         _mark_deadlines(tx, watched)
     rows = _fold(tx, watched)
+    if measure(tx, watched, around.elapsed):
+        rows += _fold(tx, watched)
     _judge(tx, watched, rows, around)
     return consequences(tx, watched)
 

@@ -114,6 +114,7 @@ def _header(tx: Transaction, record: RolloutRecord) -> Header:
         policy_digest=record.policy_digest,
         policy=record.policy.document(),
         rings=sizes,
+        measures={each.name: each.weight for each in record.policy.judge.measures} or None,
     )
 
 

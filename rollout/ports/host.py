@@ -2,11 +2,14 @@
 
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, Protocol, TypeAlias
 
 from rollout.telemetry import Presence
 
-__all__ = ["HostRecord", "Hosts", "Presence", "StoredCrash"]
+__all__ = ["HostRecord", "Hosts", "Presence", "StoredCrash", "Touch"]
+
+Touch: TypeAlias = tuple[int, float, str | None, float, int]
+"""(seq, uptime, measures, at, host) of a host that changed in nothing else."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,8 +101,12 @@ class Hosts(Protocol):
         """Replace how they last spoke."""
         ...
 
-    def touch(self, rows: Iterable[tuple[int, float, float, int]]) -> None:
-        """Note (seq, uptime, at, host) of hosts that changed in nothing else."""
+    def touch(self, rows: Iterable[Touch]) -> None:
+        """Note what hosts said that changed in nothing else."""
+        ...
+
+    def measures(self, keys: Collection[int]) -> Mapping[int, Mapping[str, float]]:
+        """What these measured, by their latest beat; those that said nothing of it are missing."""
         ...
 
     def told(self, keys: Sequence[int]) -> Mapping[int, str]:

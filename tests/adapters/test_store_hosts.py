@@ -62,9 +62,19 @@ def test_what_a_host_was_told_is_kept_before_and_through_its_beats(tx):
     assert tx.hosts.presence([key]) == {}
     assert tx.hosts.all()[0][1] is None
     tx.hosts.save_presence([presence(key)])
-    tx.hosts.touch([(7, 9.0, 11.0, key)])
+    tx.hosts.touch([(7, 9.0, None, 11.0, key)])
     assert tx.hosts.presence([key]) == {key: presence(key, seq=7, uptime=9.0, at=11.0)}
     assert tx.hosts.told([key]) == {key: '{"p":"canary"}'}
+
+
+def test_what_a_host_measured_is_what_its_latest_beat_said(tx):
+    one, two, three = (tx.hosts.enrol(host(name)) for name in "abc")
+    tx.hosts.save_presence(
+        [presence(one, measures='{"cpu":0.5}'), presence(two, measures='{"cpu":1}'), presence(three)]
+    )
+    assert tx.hosts.measures([one, two, three]) == {one: {"cpu": 0.5}, two: {"cpu": 1}}
+    tx.hosts.touch([(2, 9.0, None, 11.0, one), (2, 9.0, '{"boot.seconds":30.5}', 11.0, two)])
+    assert tx.hosts.measures([one, two, three]) == {two: {"boot.seconds": 30.5}}
 
 
 def test_a_retired_host_is_gone_and_says_so(tx):

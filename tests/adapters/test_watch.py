@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from sqlalchemy import update
 
+from policies.document import Policy
 from policies.profiles import profile
 from rollout.adapters.store.core import Store
 from rollout.adapters.store.migrate import migrate, open_store
@@ -53,8 +54,7 @@ def store(make_database: Callable[[], str], clock: HandClock) -> Iterator[Store]
     opened.close()
 
 
-def begin_rollout(tx: Transaction) -> None:
-    policy = profile("demo")
+def begin_rollout(tx: Transaction, policy: Policy = profile("demo")) -> None:  # noqa: B008 - one frozen value
     for number in range(1, HOSTS + 1):
         tx.hosts.enrol(HostRecord(0, f"h-{number}", "ed25519", b"k" * 32, {}, "desktop", tx.at))
     tx.hosts.save_presence([Presence(k, 1, "b", 1.0, "idle", 0, '{"edr":1}', None, tx.at) for k in range(1, HOSTS + 1)])

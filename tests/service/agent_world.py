@@ -140,9 +140,11 @@ class AgentHost:
         self.root.mkdir()
         self.said: list[str] = []
 
-    def round(self, *, settle: float = 600.0, start_is_boot: bool = False) -> dict[str, Any]:
+    def round(
+        self, *, settle: float = 600.0, start_is_boot: bool = False, measures: Path | None = None
+    ) -> dict[str, Any]:
         command = f"{self.world.installer} {self.root}"
-        terms = Terms(command, Patience(settle, 3), start_is_boot=start_is_boot)
+        terms = Terms(command, Patience(settle, 3), start_is_boot=start_is_boot, measures=measures)
         return dict(run(self.state, terms, threading.Event(), self.said.append, once=True))
 
     @property

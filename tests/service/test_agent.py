@@ -39,6 +39,18 @@ def test_a_host_asks_adopts_and_its_beats_confirm(world):
     assert len(host.log) == 2, "and it is loaded once"
 
 
+def test_what_the_old_release_measured_is_not_said_of_the_new_one(world, tmp_path):
+    file = tmp_path / "measures.json"
+    file.write_text('{"cpu": 0.25}')
+    host = world.host("h-1")
+    found = host.round(measures=file)
+    assert (host.log, found["phase"], file.exists()) == ([f"install {NEW}", f"load {NEW}"], "applied", False)
+    file.write_text('{"cpu": 0.5, "no name": 1}')
+    assert host.round(measures=file)["whole"], "the beat is taken without it"
+    assert any("is not reported" in said for said in host.said)
+    assert world.adoptions("h-1")[0].state == "confirmed"
+
+
 def test_a_host_that_is_told_no_or_to_wait_loads_nothing(world):
     host = world.host("h-1")
     world.gateway.judge(verdict="blind")

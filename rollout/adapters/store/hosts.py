@@ -4,6 +4,7 @@ Presence rows are the hot path. They go through the driver's own cursor with sta
 sorted by host key, so that neighbours share pages.
 """
 
+import json
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from functools import cache
 from typing import Any
@@ -13,7 +14,7 @@ from sqlalchemy.engine import Dialect, Row
 
 from rollout.adapters.store.schema import crash, host, presence, running
 from rollout.adapters.store.table import TableFamily
-from rollout.ports.host import HostRecord, Presence, StoredCrash
+from rollout.ports.host import HostRecord, Presence, StoredCrash, Touch
 from rollout.telemetry import RETIRED
 
 CHUNK = 2_000  # keys in one statement
@@ -21,7 +22,7 @@ NEVER = ""  # boot of a presence row that only keeps what a host was told
 _HOST = [host.c[name] for name in HostRecord.__dataclass_fields__]
 _FIELDS = Presence._fields
 _COLUMNS = [presence.c[name] for name in _FIELDS]
-_TOUCH = "UPDATE presence SET seq=?, uptime=?, at=? WHERE host=?"
+_TOUCH = "UPDATE presence SET seq=?, uptime=?, measures=?, at=? WHERE host=?"
 _SAVE = (
     f"INSERT INTO presence ({', '.join(_FIELDS)}) VALUES ({', '.join('?' * len(_FIELDS))}) "  # noqa: S608 - our own names
     f"ON CONFLICT (host) DO UPDATE SET {', '.join(f'{name}=excluded.{name}' for name in _FIELDS[1:])}"
@@ -132,9 +133,15 @@ class HostTable(TableFamily):
         """Replace how they last spoke; what they were told stays."""
         self._many(_SAVE, sorted(rows))
 
-    def touch(self, rows: Iterable[tuple[int, float, float, int]]) -> None:
-        """Note (seq, uptime, at, host) of hosts that changed in nothing else."""
+    def touch(self, rows: Iterable[Touch]) -> None:
+        """Note what hosts said that changed in nothing else."""
         self._many(_TOUCH, rows)
+
+    def measures(self, keys: Collection[int]) -> Mapping[int, Mapping[str, float]]:
+        """What these measured, by their latest beat; those that said nothing of it are missing."""
+        said = select(presence.c.host, presence.c.measures).where(presence.c.measures.is_not(None))
+        chosen = (said.where(presence.c.host.in_(chunk)) for chunk in _chunks(keys))
+        return {row.host: json.loads(row.measures) for statement in chosen for row in self._rows(statement)}
 
     def told(self, keys: Sequence[int]) -> Mapping[int, str]:
         """The rings these were last told, canonical JSON."""

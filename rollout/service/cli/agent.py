@@ -101,6 +101,9 @@ def enrol_command(
 @click.option("--settle", type=Seconds(), default="10m", show_default=True, help="How long a candidate is on trial.")
 @click.option("--boots", type=click.IntRange(1), default=3, show_default=True, help="Failed boots before it reverts.")
 @click.option("--poll", type=Seconds(), help="Between two looks at the metadata (the heartbeat).")
+@click.option(
+    "--measures", type=click.Path(path_type=Path), metavar="FILE", help="Numbers that the product writes, for beats."
+)
 @click.option("--once", is_flag=True, help="One beat, one round, one beat.")
 @click.option("--start-is-boot", is_flag=True, help="Each start counts as a boot: for containers and for trying.")
 @form
@@ -113,6 +116,7 @@ def run_command(
     settle: float,
     boots: int,
     poll: float | None,
+    measures: Path | None,
     once: bool,
     start_is_boot: bool,
 ) -> int:
@@ -124,7 +128,7 @@ def run_command(
     from rollout.host.change import Patience  # noqa: PLC0415 - brings the TUF client, needed only here
     from rollout.host.run import Terms, run  # noqa: PLC0415 - as above
 
-    terms = Terms(installer, Patience(settle, boots), poll, installer_timeout, start_is_boot)
+    terms = Terms(installer, Patience(settle, boots), poll, installer_timeout, start_is_boot, measures)
     stopped = threading.Event()
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, lambda *_: stopped.set())

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from policies.measure import LARGEST, NAME
 from rollout.errors import InvalidError
 from rollout.service.cli.agent import Seconds
 from rollout.service.cli.output import Screen, table
@@ -17,6 +18,7 @@ from rollout.service.cli.session import Session, session, with_token
 from rollout.service.cli.share import Share
 
 if TYPE_CHECKING:
+    from rollout.simulation.swarm.faults import Measured
     from rollout.simulation.swarm.swarm import Swarm
 
 FAULTS = ("good", "crashing", "lethal", "boot-loop", "reverting")
@@ -33,6 +35,7 @@ _LOOK_SECONDS = 0.2
 @click.option("--fault", type=click.Choice(FAULTS), default="good", show_default=True, help="What a candidate does.")
 @click.option("--share", type=Share(), default=1.0, show_default=True, help="Of the hosts it hits.")
 @click.option("--mean", type=Seconds(), default="5s", show_default=True, help="From load to crash, on average.")
+@click.option("--measure", metavar="NAME=NUMBER[+MORE]", help="What beats report, MORE of it from a candidate.")
 @click.option("--heartbeat", type=Seconds(), default="1s", show_default=True)
 @click.option("--for", "seconds", type=Seconds(), help="How long to live. Absent: until Ctrl-C.")
 @click.option("--collector-token-file", metavar="FILE", help="The collector's token, where --token-file only enrols.")
@@ -68,9 +71,27 @@ def _swarm(told: Mapping[str, Any], enrol: str, collector: str) -> "Swarm":
         product=told["product"],
         baselines=tuple(told["runs"]),
         image_root=_root(told["gateway"], told["image_root"]),
+        measured=_measured(told["measure"]),
     )
     fault = Fault(Kind(told["fault"]), share=told["share"], mean_seconds=told["mean"])
     return Swarm(settings, told["hosts"], told["seed"], fault, told["heartbeat"])
+
+
+def _measured(text: str | None) -> "Measured | None":
+    """Read NAME=NUMBER[+MORE]."""
+    from rollout.simulation.swarm.faults import Measured  # noqa: PLC0415 - as above
+
+    if text is None:
+        return None
+    name, _, numbers = text.partition("=")
+    usual, _, raised = numbers.partition("+")
+    try:
+        found = Measured(name, float(usual), float(raised or 0.0))
+    except ValueError:
+        found = None
+    if found is None or not NAME.fullmatch(name) or not abs(found.usual) + abs(found.raised) <= LARGEST / 2:
+        raise click.UsageError(f"--measure {text!r} is not NAME=NUMBER[+MORE], such as cpu=0.1+0.05")
+    return found
 
 
 def _root(gateway: str, path: Path | None) -> bytes | None:

@@ -1,17 +1,19 @@
 """Messages: bytes of JSON to rows of one kind, whole or not at all."""
 
+import re
 from collections.abc import Container, Sequence
 from dataclasses import dataclass
 from typing import Annotated, Any, Final, Generic, Literal, Protocol, TypeVar
 
 import msgspec
 
+from policies.measure import NAME
 from rollout.errors import MalformedError
 from rollout.operation.admit import Question
 from rollout.telemetry import HOST, PRODUCT, Beat, CrashReport, HostName
 
 MOST_ROWS: Final = 10_000
-_MOST_PRODUCTS: Final = 10_000
+_MOST_NAMES: Final = 10_000
 
 
 class HasHost(Protocol):
@@ -93,11 +95,12 @@ class Reader(Generic[RowT]):
 
 
 class _BeatReader(Reader[Beat]):
-    """Also checks the product names; most beats carry names seen before."""
+    """Also checks the names of products and measures; most beats carry names seen before."""
 
     def __init__(self) -> None:
         super().__init__(_Beats, "beats", Beat)
         self._products: set[str] = set()
+        self._measures: set[str] = set()
 
     def read(self, body: bytes, known: Container[str] = frozenset()) -> Message[Beat]:
         message = super().read(body, known)
@@ -105,14 +108,19 @@ class _BeatReader(Reader[Beat]):
         for row in message.rows:
             for product in row.running:
                 if product not in seen:
-                    self._admit(product)
+                    _admit(product, PRODUCT, "a product", seen)
+            for measure in row.measures or ():
+                if measure not in self._measures:
+                    _admit(measure, NAME, "a measure", self._measures)
         return message
 
-    def _admit(self, product: str) -> None:
-        if not PRODUCT.fullmatch(product):
-            raise MalformedError("a product is [a-z0-9][a-z0-9-]{0,62}", slug="malformed")
-        if len(self._products) < _MOST_PRODUCTS:
-            self._products.add(product)
+
+def _admit(name: str, spelling: re.Pattern[str], what: str, seen: set[str]) -> None:
+    """Check a name that was not seen before, and remember it while there is room."""
+    if not spelling.fullmatch(name):
+        raise MalformedError(f"{what} is {spelling.pattern}", slug="malformed")
+    if len(seen) < _MOST_NAMES:
+        seen.add(name)
 
 
 def beats() -> Reader[Beat]:

@@ -53,6 +53,15 @@ class Background:
 
 
 @dataclass(frozen=True, slots=True)
+class Measured:
+    """A number that every host reports: `usual`, a tenth more or less by host, and `raised` more by a candidate."""
+
+    name: str
+    usual: float
+    raised: float = 0.0
+
+
+@dataclass(frozen=True, slots=True)
 class Blinding:
     """The collector stops forwarding the beats of a share of the control hosts, `after_seconds` after the first go."""
 

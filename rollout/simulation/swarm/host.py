@@ -7,9 +7,11 @@ but death. What happens to it, and when, is said by `life.py`.
 
 from dataclasses import dataclass, field
 from enum import StrEnum
+from hashlib import sha256
 from typing import Any
 
 from rollout.host import messages
+from rollout.simulation.swarm.faults import Measured
 
 
 class Stage(StrEnum):
@@ -92,6 +94,7 @@ class SimulatedHost:
     floor_mark: int = 0
     settled: set[int] = field(default_factory=set)
     """Candidates it was finally refused, or that it left by itself: it asks for them no more."""
+    measured: Measured | None = None
     lives: int = 0
     """Rises with each load and each way back: what was planned for an earlier life is void."""
 
@@ -117,10 +120,25 @@ class SimulatedHost:
         """The next beat (INTERFACES 1.3); `seq` rises with it."""
         self.seq += 1
         phase = _PHASES.get(self.stage, "applied" if self.on_candidate else "idle")
-        running, uptime = {self.product: self.running}, self.uptime(now)
         return messages.beat(
-            self.name, self.boot_id, self.seq, uptime, running, adoption=self.adoption, phase=phase, sleeping=sleeping
+            self.name,
+            self.boot_id,
+            self.seq,
+            self.uptime(now),
+            {self.product: self.running},
+            adoption=self.adoption,
+            phase=phase,
+            sleeping=sleeping,
+            measures=self._measures(),
         )
+
+    def _measures(self) -> dict[str, float]:
+        """What it measures: its own usual number, and more while it runs a candidate."""
+        if self.measured is None:
+            return {}
+        own = 0.9 + 0.2 * int.from_bytes(sha256(self.name.encode()).digest()[:4], "big") / 2**32
+        raised = self.measured.raised if self.on_candidate else 0.0
+        return {self.measured.name: round(own * self.measured.usual + raised, 9)}
 
     @property
     def on_candidate(self) -> bool:

@@ -19,7 +19,7 @@ from rollout.simulation.swarm.collector import SLOTS, Collector
 from rollout.simulation.swarm.crash_post import CrashPost
 from rollout.simulation.swarm.directives import Directed, Directives
 from rollout.simulation.swarm.enrolment import enrol_all
-from rollout.simulation.swarm.faults import Background, Blinding, Fault
+from rollout.simulation.swarm.faults import Background, Blinding, Fault, Measured
 from rollout.simulation.swarm.fleet import Member, fleet
 from rollout.simulation.swarm.host import Event, SimulatedHost, Stage
 from rollout.simulation.swarm.life import Life, Reactions
@@ -54,6 +54,7 @@ class Settings:
     connections: int = 32
     poll_seconds: float = 1.0
     """Each ring's metadata is fetched once in this time, for all of its hosts."""
+    measured: Measured | None = None
 
 
 class Swarm:
@@ -100,6 +101,7 @@ class Swarm:
         members = fleet(hosts, seed, self._settings.product, self._settings.baselines, self._clock.elapsed())
         for member in members:
             member.host.seq = int(self._clock.now() * 1000)
+            member.host.measured = self._settings.measured
         self.truth.running.update(member.host.running for member in members)
         return {member.host.name: member for member in members}
 

@@ -33,6 +33,7 @@ presence = Table(
     Column("adoption", String(64)),  # as the host says it
     Column("at", Float, nullable=False),
     Column("told", Text, nullable=False, server_default="{}"),  # rings the host was last told, canonical JSON
+    Column("measures", Text),  # what its latest beat measured of what is judged, canonical JSON {name: number}
 )
 
 running = Table(

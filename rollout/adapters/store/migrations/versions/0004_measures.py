@@ -1,0 +1,19 @@
+"""Measures."""
+
+import sqlalchemy as sa
+from alembic import op
+
+revision = '0004'
+down_revision = '0003'
+
+
+def upgrade() -> None:
+    with op.batch_alter_table('presence', schema=None) as batch_op:
+        batch_op.add_column(sa.Column('measures', sa.Text(), nullable=True))
+
+
+
+def downgrade() -> None:
+    with op.batch_alter_table('presence', schema=None) as batch_op:
+        batch_op.drop_column('measures')
+
