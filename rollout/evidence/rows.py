@@ -200,7 +200,7 @@ def read(lines: Iterable[str]) -> dict[str, list[Row]]:
         row = parse(line, number)
         rows = rollouts.setdefault(row.rollout, [])
         _check_order(rows[-1] if rows else None, row, number)
-        if isinstance(row, MeasureRow) and not is_named(rows[0], row):
+        if type(row) is MeasureRow and not is_named(rows[0], row):
             raise EvidenceError(f"line {number}: the header of rollout {row.rollout} names no measure {row.measure}")
         rows.append(row)
     return rollouts
