@@ -49,6 +49,7 @@ class Pacer:
         self._stratum_of = array("i")
         self._rank_of = array("q")
         self._five: dict[Scope, FirstFive] = {}
+        self._rules_of: dict[tuple[str, str], Sequence[tuple[str, FirstFive]]] = {}  # by ring and stratum of a row
         self._recent: deque[tuple[float, int]] = deque()
         self._recent_count = 0
         self._fresh = 0  # granted since the last tick
@@ -147,13 +148,17 @@ class Pacer:
             raise _contradiction(row, f"are granted where order {due} is due")
         number = self._strata.get(row.stratum, self._strata[OTHER])
         lane = self._lanes[number]
-        self._rank_of.frombytes(np.arange(lane.granted, lane.granted + row.count, dtype=np.int64).tobytes())
-        self._stratum_of.extend(array("i", [number]) * row.count)
+        if row.count == 1:  # most of them, and arrays cost more than one number does
+            self._rank_of.append(lane.granted)
+            self._stratum_of.append(number)
+        else:
+            self._rank_of.frombytes(np.arange(lane.granted, lane.granted + row.count, dtype=np.int64).tobytes())
+            self._stratum_of.extend(array("i", [number]) * row.count)
         lane.grant(row.count)
         self.whole.grant(row.count)
         self._fresh += row.count
-        for scope in self._scopes(row):
-            self._five[scope].grant(row.order, row.count)
+        for _, five in self._rules(row):
+            five.grant(row.order, row.count)
 
     def _index(self, row: AdoptionRow) -> int:
         """Return the rank of the row's first adoption; the run was granted, in one stratum."""
@@ -175,21 +180,20 @@ class Pacer:
     def _note(self, row: AdoptionRow) -> Alarm | None:
         """Tell the first-five rules of an outcome."""
         bad, few = row.adoption != "confirmed", FEW_BATCHES * self._ring.first_batch
-        scopes = self._scopes(row)
-        fired = [
-            " ".join(scope).strip() for scope in scopes if self._five[scope].note(row.order, row.count, few, bad=bad)
-        ]
+        fired = [scope for scope, five in self._rules(row) if five.note(row.order, row.count, few, bad=bad)]
         if not fired:
             return None
         return Alarm("first-five", f"3 of the first 5 adoptions of the {' and the '.join(fired)} failed or are overdue")
 
-    def _scopes(self, row: AdoptionRow) -> tuple[Scope, Scope, Scope]:
-        """Return the scopes of a row that have a first-five rule: the rollout, its ring, its stratum."""
-        scopes = ROLLOUT, ("ring", row.ring), ("stratum", row.stratum if row.stratum in self._strata else OTHER)
-        for scope in scopes:
-            if scope not in self._five:
-                self._five[scope] = FirstFive()
-        return scopes
+    def _rules(self, row: AdoptionRow) -> Sequence[tuple[str, FirstFive]]:
+        """Return the first-five rules of a row by name: of the rollout, its ring, its stratum."""
+        found = self._rules_of.get((row.ring, row.stratum))
+        if found is None:
+            stratum = row.stratum if row.stratum in self._strata else OTHER
+            scopes = ROLLOUT, ("ring", row.ring), ("stratum", stratum)
+            found = [(" ".join(scope).strip(), self._five.setdefault(scope, FirstFive())) for scope in scopes]
+            self._rules_of[row.ring, row.stratum] = found
+        return found
 
     def _set_anew(self) -> None:
         for lane in (self.whole, *self._lanes):

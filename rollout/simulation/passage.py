@@ -21,8 +21,8 @@ LOOK_SECONDS: Final = 300.0
 SLOWEST_GAIN: Final = 0.9
 """1 - the smallest alternative of the promoting processes: what one control failure adds to ln P is at most about this
 times the exposed share, so the gates are not asked before enough rows may have come."""
-PATIENCE: Final = 40
-"""Gates are asked at the earliest after one more row in so many: an hour late in two days, at most."""
+PATIENCE: Final = 200
+"""Gates are asked at the earliest after one more row in so many: a quarter of an hour late in two days, at most."""
 ROWS_A_LOOK: Final = 64
 """Rows between two looks of a fixed schedule."""
 SLACK: Final = 1.2
