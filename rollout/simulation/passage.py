@@ -23,6 +23,8 @@ SLOWEST_GAIN: Final = 0.9
 times the exposed share, so the gates are not asked before enough rows may have come."""
 PATIENCE: Final = 200
 """Gates are asked at the earliest after one more row in so many: a quarter of an hour late in two days, at most."""
+UNTIL_PEOPLE_ACT: Final = 7 * 24 * HOUR
+"""How long a rollout that paused or was held is judged on: in service as long as nobody ends it."""
 ROWS_A_LOOK: Final = 64
 """Rows between two looks of a fixed schedule."""
 SLACK: Final = 1.2
@@ -165,7 +167,7 @@ class Passage:
                 self._take(Step.COMPLETE, at)
 
     def _take(self, step: Step, at: float) -> None:
-        """Take a step that the table allows, and judge on for as long as the policy watches."""
+        """Take a step that the table allows, and judge on: for as long as the policy watches, or people may take."""
         if not allows(self.state, step):
             return
         self.state = target(step)
@@ -173,9 +175,11 @@ class Passage:
         clock = world.gateway.clock(at)
         if step is Step.COMPLETE:
             self.completed_at = at
+            judged = world.policy.watch.total_seconds()
         else:
             self._adoptions.stopped = True
-        world.queue.put(world.gateway.when(clock + world.policy.watch.total_seconds()), self._end)
+            judged = UNTIL_PEOPLE_ACT
+        world.queue.put(world.gateway.when(clock + judged), self._end)
 
     def _end(self, at: float) -> None:
         self.ended = at
