@@ -49,14 +49,19 @@ class HostSteps(PeopleSteps):
         how=st.sampled_from(["crash", "lag", "go dark", "revert"]),
         after=st.integers(0, 4),
         times=st.integers(4, 10),
+        anew=st.booleans(),
+        lenient=st.booleans(),
     )
     @step("nearly well")
-    def all_goes_nearly_well(self, hosts: list[int], how: str, after: int, times: int) -> None:
+    def all_goes_nearly_well(
+        self, hosts: list[int], how: str, after: int, times: int, anew: bool, lenient: bool
+    ) -> None:
         """As above, but for a few that were let go: they crash, revert, never load, or fall silent later."""
         self.come_back(late=False)
         self.two_unfreeze(first="cat", second="dan")
-        if self.audit.states[self.here.name] not in FORWARD:
-            self._start("rita", "halt", asking=False, lenient=False)
+        if anew or self.audit.states[self.here.name] not in FORWARD:
+            self._begin_anew("rita", asking=False, lenient=lenient)
+            self._go_on(2)
         self._go_on(1)
         self.lagging = set(self._among(hosts, self._candidates())) if how == "lag" else set()
         hosts = self._aim(hosts, aimed=True)
@@ -67,7 +72,7 @@ class HostSteps(PeopleSteps):
             if how == "revert":
                 self._revert(self._among([host], self._unproven())[0])
             self.here.bodies[host].silent |= how == "go dark"
-        self._go_well(times)
+        self._go_well(times + 4 * (how == "lag"))  # until it is overdue
         self.lagging = set()
 
     @rule(share=st.integers(1, 3), after=st.integers(0, 8), times=st.integers(3, 5), ready=readies)
@@ -90,12 +95,14 @@ class HostSteps(PeopleSteps):
     @rule(hosts=st.lists(one, min_size=1, max_size=2, unique=True), sure=seldom)
     @step("lost")
     def some_are_lost(self, hosts: list[int], sure: bool) -> None:
-        """A few that were let go say nothing until every deadline has passed, while all is seen; it takes long."""
+        """A few that were let go, and proved nothing, are silent until every deadline has passed; it takes long."""
         if not sure:
             return
         self.come_back(late=False)
-        self._go_on(1)
-        for host in self._aim(hosts, aimed=True):
+        if not self._unproven():
+            self._begin_anew("rita", asking=False, lenient=True)
+            self._go_on(3)
+        for host in self._among(hosts, self._unproven() or self._touched()):
             self.here.bodies[host].silent = True
         for _ in range(int((DEADLINE + PATIENCE) / TIME) + 2):
             self.here.step(TIME, self.here.awake())

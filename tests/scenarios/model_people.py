@@ -144,6 +144,13 @@ class PeopleSteps(Steps):
         if ready is None or self.started == RELEASES[-1]:
             return
         times, asking = ready
+        self._begin_anew(starter, asking=asking, lenient=True)
+        self._go_well(times)
+        self._go_on(11 if asking else 5)
+        self._go_on(0 if asking else 4, forward=False)
+
+    def _begin_anew(self, starter: str, *, asking: bool, lenient: bool) -> None:
+        """End what goes, put right what ails, and start the next."""
         self.two_unfreeze(first="cat", second="dan")
         if self.audit.states[self.here.name] in FORWARD:
             self.people.stop("rollback" if asking else "halt", self.here.name, "cat")
@@ -152,7 +159,4 @@ class PeopleSteps(Steps):
             self.everybody_goes_back()
         self.come_back(late=False)
         self.wake()
-        self._start(starter, "halt", asking=asking, lenient=True)
-        self._go_well(times)
-        self._go_on(11 if asking else 5)
-        self._go_on(0 if asking else 4, forward=False)
+        self._start(starter, "halt", asking=asking, lenient=lenient)
