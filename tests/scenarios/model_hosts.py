@@ -101,7 +101,7 @@ class HostSteps(PeopleSteps):
         self.come_back(late=False)
         if not self._unproven():
             self._begin_anew("rita", asking=False, lenient=True)
-            self._go_on(3)
+            self._go_on(4)
         for host in self._among(hosts, self._unproven() or self._touched()):
             self.here.bodies[host].silent = True
         for _ in range(int((DEADLINE + PATIENCE) / TIME) + 2):
