@@ -5,16 +5,13 @@ uptime, but for those that are in trouble: dead, silent, asleep, or starting aga
 """
 
 import math
-from bisect import bisect_right, insort
 from collections import deque
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
 from functools import partial
 from typing import Final
 
-import numpy as np
-
 from rollout.simulation.askers import Askers, allot
+from rollout.simulation.batch import Batch, Batches
 from rollout.simulation.fleet import CONFIRMED, DARK, FAILED, GRANTED, Cell
 from rollout.simulation.nature import Crash, Exposed
 from rollout.simulation.world import HOUR, World
@@ -25,18 +22,6 @@ LOAD_SECONDS: Final = 5.0
 """From a go to the end of a host that a lethal release kills."""
 ASK_SECONDS: Final = 60.0
 """How often those who could not be granted yet are looked at again."""
-
-
-@dataclass(slots=True)
-class Batch:
-    """Hosts `start` to below `end` of one cell, granted at one moment; `order`: of the first. `left`: in trouble."""
-
-    start: int
-    end: int
-    order: int
-    at: float
-    cell: Cell
-    left: list[int] = field(default_factory=list)
 
 
 class Adoptions:
@@ -53,8 +38,7 @@ class Adoptions:
         self._overdue_seconds = world.policy.overdue.total_seconds()
         self._deadline_seconds = confirm.deadline.total_seconds()
         self.askers = Askers(world)
-        self._starts: list[int] = []
-        self._batches: dict[int, Batch] = {}
+        self._batches = Batches()
         self._overdue: set[int] = set()
         self._asleep: dict[int, float] = {}
         self._next_order = 0
@@ -82,7 +66,7 @@ class Adoptions:
 
     def granted_at(self, host: int) -> float | None:
         """Return when a host was granted."""
-        batch = self._batch(host)
+        batch = self._batches.of(host)
         return None if batch is None else batch.at
 
     def offer(self, at: float) -> None:
@@ -137,8 +121,7 @@ class Adoptions:
         size = end - start
         batch = Batch(start, end, self._next_order, at, cell)
         self._next_order += size
-        insort(self._starts, start)
-        self._batches[start] = batch
+        self._batches.add(batch)
         world.advance(at)
         world.fleet.grant(start, end)
         world.ages[cell.stratum].grant(at / HOUR, size)
@@ -161,11 +144,11 @@ class Adoptions:
         world.exposed.append(exposed)
         self._suffer(world.nature.added([exposed], at / HOUR, world.block_end))
         if fault.lethal > 0 and faulty:
-            for host in _chosen(rng, batch, int(rng.binomial(size, fault.lethal))):
+            for host in batch.chosen(rng, int(rng.binomial(size, fault.lethal))):
                 self._kill(host, at + LOAD_SECONDS)
         for share, how in world.habits.sleepers:
             chance = share * -math.expm1(-self._confirm_seconds / HOUR / how.awake)
-            for host in _chosen(rng, batch, int(rng.binomial(size, chance))):
+            for host in batch.chosen(rng, int(rng.binomial(size, chance))):
                 if host in world.silent.at:
                     continue  # dead before it could announce a sleep
                 nap = float(rng.exponential(how.asleep)) * HOUR
@@ -204,7 +187,7 @@ class Adoptions:
         state = world.fleet.state[host]
         if state & (FAILED | CONFIRMED | DARK) or host in world.silent.at:
             return
-        batch = self._batch(host)
+        batch = self._batches.of(host)
         if batch is not None:
             self._settle_run(batch, host, host + 1, at)
             self._after(at)
@@ -232,7 +215,7 @@ class Adoptions:
         """The open adoption of a host fails; its slot is held for one more deadline."""
         world = self._world
         state = world.fleet.state[host]
-        batch = self._batch(host)
+        batch = self._batches.of(host)
         if batch is None or state & (FAILED | CONFIRMED):
             return
         world.fleet.move(host, state | FAILED)
@@ -290,14 +273,3 @@ class Adoptions:
 
     def _is_open(self, host: int) -> bool:
         return not self._world.fleet.state[host] & (FAILED | CONFIRMED)
-
-    def _batch(self, host: int) -> Batch | None:
-        number = bisect_right(self._starts, host) - 1
-        batch = self._batches[self._starts[number]] if number >= 0 else None
-        return batch if batch is not None and host < batch.end else None
-
-
-def _chosen(rng: np.random.Generator, batch: Batch, count: int) -> list[int]:
-    if not count:
-        return []
-    return sorted((rng.choice(batch.end - batch.start, count, replace=False) + batch.start).tolist())
