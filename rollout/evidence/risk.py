@@ -5,27 +5,15 @@ Counting a fleet anew for each of its failures costs their product: when a site 
 
 import math
 from itertools import chain
-from typing import NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from rollout.evidence.band import BANDS, band_of, bands_of
 from rollout.evidence.fleet import ENDS, Fleet
-from rollout.evidence.matching import is_match
+from rollout.evidence.matching import AtRisk, beside
 
 EXPOSED, CONTROL, CONFIRMED = range(3)
-
-
-class AtRisk(NamedTuple):
-    """Hosts at risk of one guard in one stratum and band; those of the whole stratum where the band is no match."""
-
-    band: str
-    exposed: int
-    control: int
-    confirmed: int
-    control_in_stratum: int | None = None
-    confirmed_in_stratum: int | None = None
 
 
 class Risk:
@@ -49,13 +37,9 @@ class Risk:
         fleet = self._fleet
         band = self._band(host) if uptime is None else band_of(uptime)
         mine = np.array([exposed, not exposed, exposed and fleet.confirmed[host]], np.int64)
-        stratum = self._counts[guard][:, fleet.stratum[host]]
-        exposed_here, control_here, confirmed = (stratum[:, band] + mine).tolist()
-        exposed_in_all, control_in_all, confirmed_in_all = (stratum.sum(axis=1) + mine).tolist()
-        here = AtRisk(BANDS[band], exposed_here, control_here, confirmed)
-        if is_match(exposed_here, control_here, exposed_in_all, control_in_all):
-            return here
-        return here._replace(control_in_stratum=control_in_all, confirmed_in_stratum=confirmed_in_all)
+        stratum = self._counts[guard][:, fleet.stratum[host]].copy()
+        stratum[:, band] += mine
+        return beside(band, *stratum.tolist())
 
     def leave(self, host: int) -> None:
         """Something happens to this host: it counts no more."""

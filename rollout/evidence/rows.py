@@ -5,10 +5,12 @@ Strict both ways: a row of unknown kind, with an unknown field, a negative count
 Rows are frozen msgspec structs: slots like a dataclass's, but decoded and checked at a million rows a second.
 
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
-order, empty rings 0) and `measures`, rows of a measure, a guard row's `control_in_stratum` and `confirmed_in_stratum`
-(control, and exposed hosts that confirmed, at risk in the whole stratum; given where the row's `band` is no match: the
-judge falls back on the first, and without the second the row proves no safety), and a tick's `overdue_asleep` (how many
-of `overdue` are late only since their hosts announced sleep).
+order, empty rings 0) and `measures`, rows of a measure, a tick's `overdue_asleep` (how many of `overdue` are late only
+since their hosts announced sleep), and of a guard row
+- `exposed_in_bands`, `control_in_bands`: at risk in the bands merged with the row's to halt, its own included;
+- `control_in_stratum`, `confirmed_in_stratum`: control, and exposed hosts that confirmed, at risk in the whole stratum,
+  where the row's `band` is no match. Without the second the row proves no safety, and without merged bands (rows of
+  before there were any) the judge halts by the first.
 """
 
 from collections.abc import Iterable
@@ -74,6 +76,8 @@ class FailureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control_at_risk: Count
     exposed_confirmed: Count = 0
     band: str | int | None = None
+    exposed_in_bands: Count | None = None
+    control_in_bands: Count | None = None
     control_in_stratum: Count | None = None
     confirmed_in_stratum: Count | None = None
 
@@ -159,6 +163,8 @@ _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
 _OPTIONAL: Final = (
     "band",
+    "exposed_in_bands",
+    "control_in_bands",
     "control_in_stratum",
     "confirmed_in_stratum",
     "policy",
@@ -235,11 +241,19 @@ def _checked(row: _AnyRow, number: int) -> _AnyRow:
         raise EvidenceError(f"line {number}: `tick` is true or the row is no tick")
     if isinstance(row, TickRow) and row.overdue_asleep > row.overdue:
         raise EvidenceError(f"line {number}: {row.overdue_asleep} overdue and asleep of {row.overdue} overdue")
+    if isinstance(row, FailureRow) and not _has_its_own(row.exposed_in_bands, row.control_in_bands, row):
+        raise EvidenceError(f"line {number}: merged bands hold at least the hosts of the row's own band, in both arms")
     if isinstance(row, Header) and (row.seq, row.at) != (0, 0.0):
         raise EvidenceError(f"line {number}: a header has seq 0 and at 0, not {row.seq} and {row.at:g}")
     if isinstance(row, Header) and len(set(row.strata)) != len(row.strata):
         raise EvidenceError(f"line {number}: the header names a stratum twice")
     return row
+
+
+def _has_its_own(exposed: int | None, control: int | None, row: FailureRow) -> bool:
+    if exposed is None or control is None:
+        return exposed is None and control is None
+    return exposed >= row.exposed_at_risk and control >= row.control_at_risk
 
 
 def _check_order(last: Row | None, row: Row, number: int) -> None:

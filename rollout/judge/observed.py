@@ -70,4 +70,4 @@ class Observed:
 
 def _crashes(state: IntervalState, rows: Columns) -> IntervalState:
     crashes = rows.of(CRASH)
-    return state.fold(crashes.matched()) if crashes.exposed.size else state
+    return state.fold(crashes.interval()) if crashes.exposed.size else state

@@ -58,8 +58,7 @@ class Seen:
         """Return what was seen after rows."""
         failures, expected = self.failures.copy(), self.expected.copy()
         np.add.at(failures, (of.guard, of.place, of.exposed.astype(np.int64)), 1)
-        share = of.harm(np.ones(of.place.size)).share
-        np.add.at(expected, (of.guard, of.place), share)  # one by one: the same in any chunks
+        np.add.at(expected, (of.guard, of.place), of.expected())  # one by one: the same in any chunks
         return Seen(failures, expected)
 
     def control(self, guard: Guard) -> int:

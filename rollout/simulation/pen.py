@@ -1,26 +1,16 @@
 """The evidence of one run: rows numbered as they come, folded by the production judge when somebody asks it."""
 
-from typing import Any, NamedTuple
+from typing import Any
 
 from policies.digest import digest
 from policies.document import Policy
+from rollout.evidence.matching import AtRisk
 from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Guard, Header, Row, TickRow
 from rollout.judge import Fold, Judgement
 from rollout.simulation.fleet import Cell
 
 ENOUGH = 4096
 """Rows after which the judge folds whether asked or not."""
-
-
-class AtRisk(NamedTuple):
-    """Hosts at risk beside one that fails, itself included; those of the whole stratum where its band is no match."""
-
-    exposed: int
-    control: int
-    confirmed: int
-    band: str | None = None
-    control_in_stratum: int | None = None
-    confirmed_in_stratum: int | None = None
 
 
 class Pen:
@@ -51,6 +41,8 @@ class Pen:
                 control_at_risk=found.control,
                 exposed_confirmed=found.confirmed,
                 band=found.band,
+                exposed_in_bands=found.exposed_in_bands,
+                control_in_bands=found.control_in_bands,
                 control_in_stratum=found.control_in_stratum,
                 confirmed_in_stratum=found.confirmed_in_stratum,
             )

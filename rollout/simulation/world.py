@@ -14,19 +14,21 @@ import numpy as np
 
 from policies.document import Policy
 from rollout.evidence.band import BANDS
-from rollout.evidence.matching import is_match
+from rollout.evidence.matching import AtRisk, beside
 from rollout.judge.guards import GUARDS
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
 from rollout.simulation.fleet import CONTROL, EXPOSED, GRANTED, PROVEN, Fleet
 from rollout.simulation.habits import Ages, Habits
 from rollout.simulation.nature import Exposed, Nature
-from rollout.simulation.pen import AtRisk, Pen
+from rollout.simulation.pen import Pen
 from rollout.simulation.scenario import Scenario
 from rollout.simulation.weather import Gateway, Weather
 
 HOUR: Final = 3600.0
 CRASH: Final = GUARDS.index("crash")
+SURELY: Final = 30.0
+"""Hosts by which a band's control outnumbers twice its exposed hosts where chance does not turn it round."""
 Event = Callable[[float], None]
 
 
@@ -215,13 +217,24 @@ class World:
         if habits.plain:
             seen = self._drawn(exposed, sum(shares), with_one=mine)
             return AtRisk(seen, awake, round(seen * confirmed / max(exposed, 1)))
-        seen = self._drawn(exposed, shares[band], with_one=mine)
-        matched = self._drawn(awake, habits.ordinary_bands[band], with_one=not mine)
-        proven = round(seen * self._proven(band, exposed, confirmed, shares[band]))
-        if is_match(seen, matched, round(exposed * sum(shares)), awake):
-            return AtRisk(seen, matched, proven, BANDS[band])
-        of_confirmed = max(round(confirmed * sum(shares)), proven)
-        return AtRisk(seen, matched, proven, BANDS[band], max(awake, matched), of_confirmed)
+        if _all_match(exposed, shares, awake, habits.ordinary_bands):
+            seen = self._drawn(exposed, shares[band], with_one=mine)
+            matched = self._drawn(awake, habits.ordinary_bands[band], with_one=not mine)
+            return AtRisk(
+                seen, matched, round(seen * self._proven(band, exposed, confirmed, shares[band])), BANDS[band]
+            )
+        young = self._dealt(exposed, shares, band if mine else None)
+        old = self._dealt(awake, habits.ordinary_bands, None if mine else band)
+        proven = [round(n * self._proven(b, exposed, confirmed, shares[b])) for b, n in enumerate(young)]
+        return beside(band, young, old, proven)
+
+    def _dealt(self, hosts: int, shares: Sequence[float], band: int | None) -> list[int]:
+        """Draw how many of these hosts are in each band; `band`: where one of them is known to be."""
+        others = max(0, hosts - (band is not None))
+        found: list[int] = self.rng.multinomial(others, [*shares, max(0.0, 1.0 - sum(shares))])[:-1].tolist()
+        if band is not None:
+            found[band] += 1
+        return found
 
     def _proven(self, band: int, exposed: int, confirmed: int, share: float) -> float:
         """Return the share of a band's exposed that confirmed: where they restart, the open ones are the youngest."""
@@ -240,6 +253,11 @@ class World:
         if others <= 0 or share <= 0.0:
             return int(with_one)
         return int(with_one) + int(self.rng.binomial(others, min(share, 1.0)))
+
+
+def _all_match(exposed: int, shares: Sequence[float], control: int, ordinary: Sequence[float]) -> bool:
+    """Say whether no draw can leave a band without its match: then one band is drawn, not all."""
+    return all(control * own >= 2.0 * exposed * share + SURELY for share, own in zip(shares, ordinary, strict=True))
 
 
 def _heard(hosts: int, mute: int, empty: int) -> int:

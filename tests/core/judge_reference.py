@@ -97,6 +97,9 @@ class Reference:
         unmatched = row.band is not None and row.control_in_stratum is not None and y0 < y1
         if unmatched:
             y0, null = row.control_in_stratum, 10.0
+        whole = y0
+        if row.control_in_bands is not None:
+            y1, y0, null = row.exposed_in_bands, row.control_in_bands, 10.0
         self.guards[row.guard].row(exposed, y1, y0, null)
         stratum = row.stratum if row.stratum in self.strata else "other"
         if row.guard == "crash_or_dark" and stratum in self.strata:
@@ -106,10 +109,10 @@ class Reference:
             weight = float(exposed)
         elif unmatched:
             here, proven = proven, max(proven, row.confirmed_in_stratum)
-            weight = overlap(exposed, here, proven, row.control_at_risk, y0)
+            weight = overlap(exposed, here, proven, row.control_at_risk, whole)
         for (guard, margin), process in self.safety.items():
             if guard == row.guard:
-                process.weighed(exposed, proven, y0, margin, weight)
+                process.weighed(exposed, proven, whole, margin, weight)
         for level in (20.0, 100.0):
             if self.e >= level * (1 - 1e-12):
                 self.crossed.setdefault(level, row.seq)

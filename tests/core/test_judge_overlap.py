@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 
 from rollout.judge.columns import columns
 from rollout.judge.eprocess import log_mean
+from rollout.judge.guards import HARM
 from rollout.judge.promotion import SAFETY, SafetyState
 from tests.core.judge_story import Story
 
@@ -50,6 +51,21 @@ def test_without_the_stratum_s_confirmed_hosts_such_a_row_proves_nothing_and_is_
 def test_where_control_has_nobody_an_exposed_failure_still_counts_against_it():
     f1, _ = factors(1.7, 20, 0, 20, 10, confirmed_in_stratum=20)
     assert (f1 < 1.0).all()
+
+
+@settings(max_examples=100, deadline=None)
+@given(HOSTS, HOSTS, st.floats(1.0, 10.0))
+def test_merged_bands_are_a_fair_game_in_a_fleet_that_never_restarts(y1, y0, young):
+    """All exposed hosts are young and none of control: a restart may make a host ten times as likely to fail."""
+    factors_of = {}
+    for arm, band, own in (("exposed", "<30m", (y1, 0)), ("control", "more", (0, y0))):
+        story = Story().failure("crash", arm, *own, band=band, exposed_in_bands=y1, control_in_bands=y0)
+        rows = columns(story.rows[1:], np.zeros(1, np.int64)).harm(np.ones(1))
+        factors_of[arm] = np.exp(HARM.gains(rows))[0]
+    share = young * y1 / (young * y1 + y0)
+    mean = share * factors_of["exposed"] + (1 - share) * factors_of["control"]
+    assert mean.max() <= 1 + 1e-9
+    assert young < 10 or mean == pytest.approx(1.0)
 
 
 def proof_of(young, hours, seed):
