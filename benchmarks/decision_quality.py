@@ -119,6 +119,8 @@ NULLS = {
     "null-lids": "laptops that close lids",
     "null-outage": "gateway outage 20 min",
     "null-delay": "report delay with a 24 h tail",
+    "null-monthly-restarts": "hosts restart every 30 days",
+    "null-no-restarts": "hosts never restart but to adopt",
     "fixed-null": "flat, fixed schedule",
 }
 RATIOS = (2, 3, 5, 10, 50)
@@ -127,15 +129,19 @@ TARGETS = [
     *(Target(name, f"null, {words}: halt <= 1 % (lower end), stop <= 5 %", null) for name, words in NULLS.items()),
     *(Target(f"ratio-{r}{low}", f"ratio {r}{low}: halted >= 95 %, completed <= 1 %", caught)
       for low in ("", "-low") for r in RATIOS),
+    Target("ratio-3-monthly-restarts", "ratio 3, monthly restarts: halted >= 95 %, completed <= 1 %", caught),
     *(Target(f"fixed-ratio-{r}", f"ratio {r}, fixed schedule: all halted, R <= 1.8", fixed(1.8, None)) for r in RATIOS),
     *(Target(f"fixed-ratio-{r}-crash-guard", f"ratio {r}, crash guard alone: R <= 1.55, 1.4 x SPRT", fixed(1.55, 1.4))
       for r in RATIOS),
+    *(Target(f"fixed-ratio-{r}-crash-guard-plain", f"ratio {r}, crash guard alone, no restarts and no delay: the same",
+             fixed(1.55, 1.4)) for r in RATIOS),
     *(Target(f"lethal-{hosts}{how}", f"lethal, {hosts} hosts{how}: 5 harmed in every run", harmed(5, 5, 5))
       for hosts in (30, 1000, 100000, 8500000) for how in ("", "-silent")),
     *(Target(f"lethal-share-{s}{uptime}{how}", f"lethal {s}{uptime}{how}: mean <= {m}, p95 <= {p}", harmed(m, p))
       for s, (m, p) in SHARES.items() for uptime in ("", "-15m") for how in ("", "-silent")),
     *(Target(f"lethal-share-{s}-in-silence", f"lethal {s} in silence .01/h: mean <= {m}", harmed(m))
       for s, m in (("10", 5), ("2", 10), ("half", 25))),
+    Target("lethal-share-10-no-restarts", "lethal 10, driver, no restarts: mean <= 3, p95 <= 7", harmed(3, 7)),
     Target("model-lethal", "lethal to a model in the canary: harmed <= 5, p95 5", harmed(5, 5)),
     Target("model-lethal-absent", "lethal to a model absent from the canary: harmed <= 5, p95 5", harmed(5, 5)),
     Target("onset-48h", "onset at 48 h, ratio 10: halted >= 99 %", onset),
@@ -143,6 +149,7 @@ TARGETS = [
     Target("good-content", "content: 1 000 000 hosts granted within 30 min", content),
     *(Target(f"margin-{ring}", f"promotion of {ring} at its margin {m}: <= 5 %", margin(ring))
       for ring, m in (("canary", 10), ("early", 5), ("broad", 3), ("wide", 1.7))),
+    Target("margin-early-monthly-restarts", "early at its margin 5, monthly restarts: <= 5 %", margin("early")),
     Target("july-2024", "July 2024: harmed 5 on any seed, <= 60 s", july),
     Target("july-2024-one-ring", "July 2024 without rings: harmed 5 on any seed", july),
 ]  # fmt: skip
