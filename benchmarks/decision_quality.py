@@ -131,11 +131,11 @@ TARGETS = [
       for low in ("", "-low") for r in RATIOS),
     Target("ratio-3-monthly-restarts", "ratio 3, monthly restarts: halted >= 95 %, completed <= 1 %", caught),
     *(Target(f"fixed-ratio-{r}", f"ratio {r}, fixed schedule: all halted, R <= 1.8", fixed(1.8, None)) for r in RATIOS),
-    *(Target(f"fixed-ratio-{r}-plain", f"ratio {r}, fixed schedule, no restarts and no delay: the same", fixed(1.8, None))
+    *(Target(f"fixed-ratio-{r}-plain", f"ratio {r}, fixed schedule, plain: the same", fixed(1.8, None))
       for r in RATIOS),
     *(Target(f"fixed-ratio-{r}-crash-guard", f"ratio {r}, crash guard alone: R <= 1.55, 1.4 x SPRT", fixed(1.55, 1.4))
       for r in RATIOS),
-    *(Target(f"fixed-ratio-{r}-crash-guard-plain", f"ratio {r}, crash guard alone, no restarts and no delay: the same",
+    *(Target(f"fixed-ratio-{r}-crash-guard-plain", f"ratio {r}, crash guard alone, plain: the same",
              fixed(1.55, 1.4)) for r in RATIOS),
     *(Target(f"lethal-{hosts}{how}", f"lethal, {hosts} hosts{how}: 5 harmed in every run", harmed(5, 5, 5))
       for hosts in (30, 1000, 100000, 8500000) for how in ("", "-silent")),
