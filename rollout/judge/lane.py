@@ -13,6 +13,7 @@ OPEN: Final = 0
 OVERDUE: Final = 1
 CONFIRMED: Final = 2
 FAILED: Final = 3
+_BYTES: Final = tuple(bytes([status]) for status in (OPEN, OVERDUE, CONFIRMED, FAILED))
 
 
 class Lane:
@@ -84,39 +85,43 @@ class Lane:
 
         Returns False, with nothing changed, where one of them already has its outcome (or is overdue twice).
         """
-        run = self._status[first : first + count]
-        overdue = run.count(OVERDUE)
-        if run.count(OPEN) + (overdue if status != OVERDUE else 0) != count:
-            return False
+        if count == 1:  # most of them: without slices
+            was = self._status[first]
+            if was > OVERDUE or was == status:
+                return False
+            overdue = was
+        else:
+            run = self._status[first : first + count]
+            overdue = run.count(OVERDUE)
+            if run.count(OPEN) + (overdue if status != OVERDUE else 0) != count:
+                return False
         if status != CONFIRMED:
             self.window()  # a raise that is due belongs to the moment before this event
-        self._status[first : first + count] = bytes([status]) * count
-        self._count(first, run, overdue, status)
-        self._extend_prefix()
+        self._status[first : first + count] = _BYTES[status] * count
+        self.overdue -= overdue
+        if status == CONFIRMED:
+            self.confirmed += count
+            self.outstanding -= count
+            if first < self.n:  # inside the prefix they were overdue, since it holds no open one
+                self.x -= min(self.n - first, count)
+        elif status == FAILED:
+            self.failed += count
+        else:
+            self.overdue += count
+        if first <= self.n < first + count:
+            self._extend_prefix()
         if status == CONFIRMED:
             self._raise_due = True
         else:
             self._window = min(self._window, self._formula())
         return True
 
-    def _count(self, first: int, run: bytearray, overdue: int, status: int) -> None:
-        """Move the counts; adoptions inside the prefix were overdue, since it holds no open one."""
-        self.overdue -= overdue
-        if status == OVERDUE:
-            self.overdue += len(run)
-        elif status == FAILED:
-            self.failed += len(run)
-        else:
-            self.confirmed += len(run)
-            self.outstanding -= len(run)
-            self.x -= max(0, min(self.n - first, len(run)))
-
     def _extend_prefix(self) -> None:
         end = self._status.find(OPEN, self.n)
         end = self.granted if end < 0 else end
-        if end > self.n:
+        if self.failed or self.overdue:
             self.x += self._status.count(FAILED, self.n, end) + self._status.count(OVERDUE, self.n, end)
-            self.n = end
+        self.n = end
 
     def _formula(self) -> int:
         """Return the window that the outcomes so far justify (JUDGE section 4)."""
@@ -124,53 +129,3 @@ class Lane:
             return self._first_batch
         window = int(self._budget / bound(self.n, self.x))
         return window if self.failed or self.overdue else max(window, self._first_batch)
-
-
-class FirstFive:
-    """The first five adoptions of the rollout, a ring or a stratum; three bad ones stop, once.
-
-    First in order of grant, and in order of outcome as well while few were granted: a failure is known at once and a
-    confirmation after the uptime, so of thousands granted together the first outcomes are failures, whatever they run.
-    An overdue adoption takes its place by outcome when it becomes overdue, and is bad until it confirms.
-    """
-
-    __slots__ = ("_bad", "_by_grant", "_by_outcome", "_granted", "_highest", "fired", "in_force")
-
-    def __init__(self) -> None:
-        self._by_grant: list[int] = []
-        self._by_outcome: list[int] = []
-        self._granted = 0
-        self._highest = -1
-        self._bad: set[int] = set()
-        self.fired = False
-        self.in_force = False
-
-    def grant(self, first: int, count: int) -> None:
-        """Note a run of grant orders that begin."""
-        self._granted += count
-        if len(self._by_grant) < 5:
-            self._by_grant += range(first, first + min(count, 5 - len(self._by_grant)))
-            self._highest = max(self._highest, self._by_grant[-1])
-
-    def note(self, first: int, count: int, few: int, *, bad: bool) -> bool:
-        """Note a run of grant orders that confirmed (or not); return True where the rule fires now.
-
-        `few`: how many may have been granted until now for the first by outcome to count.
-        """
-        if self.fired or (len(self._by_outcome) == 5 and (first > self._highest or not self._touches(first, count))):
-            return False
-        for order in range(first, first + min(count, 10)):  # at most five of ten have their place
-            if len(self._by_outcome) < 5 and order not in self._by_outcome:
-                self._by_outcome.append(order)
-                self._highest = max(self._highest, order)
-        own = {order for order in (*self._by_grant, *self._by_outcome) if first <= order < first + count}
-        self._bad = self._bad | own if bad else self._bad - own
-        by_outcome = self._granted <= few and self._are_bad(self._by_outcome)
-        self.fired = self.in_force = by_outcome or self._are_bad(self._by_grant)
-        return self.fired
-
-    def _touches(self, first: int, count: int) -> bool:
-        return any(first <= order < first + count for order in (*self._by_grant, *self._by_outcome))
-
-    def _are_bad(self, five: list[int]) -> bool:
-        return sum(order in self._bad for order in five) >= 3

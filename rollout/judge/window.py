@@ -5,8 +5,9 @@ lost. The same rule holds for the whole rollout and in each stratum by itself; b
 ceiling and `max_per_minute` bind where adoptions are granted.
 """
 
+import math
 from array import array
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Final, Literal, TypeAlias
@@ -15,7 +16,8 @@ import numpy as np
 
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
-from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, FirstFive, Lane
+from rollout.judge.first_five import FirstFive
+from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, Lane
 from rollout.plan import OTHER
 
 Scope: TypeAlias = tuple[str, str]
@@ -34,6 +36,38 @@ class Alarm:
     sentence: str
 
 
+class Scoped:
+    """The rules that an adoption of one ring and stratum is under: of the rollout, the ring and the stratum.
+
+    `number` and `lane`: the stratum's. `concerns`: the highest grant order whose outcome may concern a rule of five.
+    """
+
+    __slots__ = ("concerns", "fives", "lane", "number", "open", "ring")
+
+    def __init__(self, ring: str, number: int, lane: Lane, fives: Sequence[tuple[Scope, FirstFive]]) -> None:
+        self.ring, self.number, self.lane, self.fives = ring, number, lane, fives
+        self.open = True  # not yet granted five in each scope
+        self.concerns = math.inf
+
+    def grant(self, first: int, count: int) -> None:
+        """Tell the rules of a run of grant orders that begin."""
+        self.open = False
+        for _, five in self.fives:
+            five.grant(first, count)
+            self.open = self.open or not five.is_granted
+
+    def note(self, row: AdoptionRow, few: Sequence[bool]) -> list[Scope]:
+        """Tell the rules of an outcome; return the scopes whose rule fires now."""
+        bad = row.adoption != "confirmed"
+        fired = [
+            scope
+            for (scope, five), early in zip(self.fives, few, strict=True)
+            if five.note(row.order, row.count, bad=bad, few=early)
+        ]
+        self.concerns = max(five.concerns for _, five in self.fives)
+        return fired
+
+
 class Pacer:
     """Windows of one rollout, folded from adoption and tick rows."""
 
@@ -49,7 +83,8 @@ class Pacer:
         self._stratum_of = array("i")
         self._rank_of = array("q")
         self._five: dict[Scope, FirstFive] = {}
-        self._rules_of: dict[tuple[str, str], Sequence[tuple[str, FirstFive]]] = {}  # by ring and stratum of a row
+        self._scoped_of: dict[tuple[str, str], Scoped] = {}  # by ring and stratum of a row
+        self._granted_in: Counter[str] = Counter()  # by ring
         self._recent: deque[tuple[float, int]] = deque()
         self._recent_count = 0
         self._fresh = 0  # granted since the last tick
@@ -90,11 +125,12 @@ class Pacer:
 
     def take(self, row: AdoptionRow) -> Alarm | None:
         """Fold an adoption row; raises EvidenceError where it contradicts earlier ones."""
+        scoped = self._scoped_of.get((row.ring, row.stratum)) or self._scope(row)
         if row.adoption == "granted":
-            self._grant(row)
+            self._grant(row, scoped)
             return None
-        index = self._index(row)
-        lane = self._lanes[self._stratum_of[index]]
+        index = self._index(row, scoped.number)
+        lane = scoped.lane
         if row.adoption == "resolved":
             self._resolve(row, lane)
             return None
@@ -102,7 +138,7 @@ class Pacer:
         if not self.whole.settle(index, row.count, status):
             raise _contradiction(row, "already had their outcome")
         lane.settle(self._rank_of[index], row.count, status)
-        return self._note(row)
+        return self._note(row, scoped) if row.order <= scoped.concerns else None
 
     def look(self, tick: TickRow, control_dark: int) -> Alarm | None:
         """Count what is overdue or dark at once at a tick that sees; `control_dark`: control failures of `dark`.
@@ -140,33 +176,33 @@ class Pacer:
         rate = control_dark / hours if hours > 0 else 0.0
         return rate * self._uptime_hours * self._recent_count
 
-    def _grant(self, row: AdoptionRow) -> None:
-        due = len(self._rank_of) + (self._first_order or 0)
+    def _grant(self, row: AdoptionRow, scoped: Scoped) -> None:
         if self._first_order is None:
             self._first_order = row.order
-        elif row.order != due:
+        elif row.order != len(self._rank_of) + self._first_order:
+            due = len(self._rank_of) + self._first_order
             raise _contradiction(row, f"are granted where order {due} is due")
-        number = self._strata.get(row.stratum, self._strata[OTHER])
-        lane = self._lanes[number]
-        if row.count == 1:  # most of them, and arrays cost more than one number does
+        lane, count = scoped.lane, row.count
+        if count == 1:  # most of them, and arrays cost more than one number does
             self._rank_of.append(lane.granted)
-            self._stratum_of.append(number)
+            self._stratum_of.append(scoped.number)
         else:
-            self._rank_of.frombytes(np.arange(lane.granted, lane.granted + row.count, dtype=np.int64).tobytes())
-            self._stratum_of.extend(array("i", [number]) * row.count)
-        lane.grant(row.count)
-        self.whole.grant(row.count)
-        self._fresh += row.count
-        for _, five in self._rules(row):
-            five.grant(row.order, row.count)
+            self._rank_of.frombytes(np.arange(lane.granted, lane.granted + count, dtype=np.int64).tobytes())
+            self._stratum_of.extend(array("i", [scoped.number]) * count)
+        lane.grant(count)
+        self.whole.grant(count)
+        self._fresh += count
+        self._granted_in[scoped.ring] += count
+        if scoped.open:
+            scoped.grant(row.order, count)
 
-    def _index(self, row: AdoptionRow) -> int:
+    def _index(self, row: AdoptionRow, number: int) -> int:
         """Return the rank of the row's first adoption; the run was granted, in one stratum."""
-        index = row.order - (self._first_order or 0)
-        number = self._strata.get(row.stratum, self._strata[OTHER])
-        if index < 0 or index + row.count > len(self._rank_of):
+        index, count = row.order - (self._first_order or 0), row.count
+        if index < 0 or index + count > len(self._rank_of):
             raise _contradiction(row, "were never granted")
-        if self._stratum_of[index : index + row.count].count(number) != row.count:
+        of = self._stratum_of
+        if of[index] != number or (count > 1 and of[index : index + count].count(number) != count):
             raise _contradiction(row, "were granted in another stratum")
         return index
 
@@ -177,22 +213,22 @@ class Pacer:
         self.whole.resolve(row.count)
         lane.resolve(row.count)
 
-    def _note(self, row: AdoptionRow) -> Alarm | None:
+    def _note(self, row: AdoptionRow, scoped: Scoped) -> Alarm | None:
         """Tell the first-five rules of an outcome."""
-        bad, few = row.adoption != "confirmed", FEW_BATCHES * self._ring.first_batch
-        fired = [scope for scope, five in self._rules(row) if five.note(row.order, row.count, few, bad=bad)]
+        most = FEW_BATCHES * self._ring.first_batch
+        granted = self.whole.granted, self._granted_in[scoped.ring], scoped.lane.granted
+        fired = [" ".join(scope).strip() for scope in scoped.note(row, [number <= most for number in granted])]
         if not fired:
             return None
         return Alarm("first-five", f"3 of the first 5 adoptions of the {' and the '.join(fired)} failed or are overdue")
 
-    def _rules(self, row: AdoptionRow) -> Sequence[tuple[str, FirstFive]]:
-        """Return the first-five rules of a row by name: of the rollout, its ring, its stratum."""
-        found = self._rules_of.get((row.ring, row.stratum))
-        if found is None:
-            stratum = row.stratum if row.stratum in self._strata else OTHER
-            scopes = ROLLOUT, ("ring", row.ring), ("stratum", stratum)
-            found = [(" ".join(scope).strip(), self._five.setdefault(scope, FirstFive())) for scope in scopes]
-            self._rules_of[row.ring, row.stratum] = found
+    def _scope(self, row: AdoptionRow) -> Scoped:
+        """Return what an adoption of the row's ring and stratum is under."""
+        stratum = row.stratum if row.stratum in self._strata else OTHER
+        scopes = ROLLOUT, ("ring", row.ring), ("stratum", stratum)
+        fives = [(scope, self._five.setdefault(scope, FirstFive())) for scope in scopes]
+        number = self._strata[stratum]
+        found = self._scoped_of[row.ring, row.stratum] = Scoped(row.ring, number, self._lanes[number], fives)
         return found
 
     def _set_anew(self) -> None:
