@@ -17,6 +17,9 @@ from rollout.ports.store import Transaction
 LOOK_BACK_SECONDS: Final = 7 * 86_400.0
 REFERENCE_RATE: Final = 2.08e-4
 """Crashes per host-hour of the reference fleet (JUDGE section 8): where none was seen yet."""
+REFERENCE_RESTARTS: Final = 1.0
+"""Restarts per host and day of the reference fleet."""
+DAY: Final = 86_400.0
 ENOUGH: Final = 5
 """Failures from which on a rate is taken as measured; with fewer its interval is wider than 1 to 4."""
 Z_95: Final = 1.959963984540054
@@ -57,6 +60,24 @@ class Rate:
             return self.per_host_hour
         low, high = self.interval
         return max(low, reference if high is None else min(reference, high))
+
+
+@dataclass(frozen=True, slots=True)
+class Restarts:
+    """Hosts that are awake, and how many of them have been up for a day or more: all that bands of boot time ask."""
+
+    hosts: int
+    up_for_a_day: int
+
+    @property
+    def is_thin(self) -> bool:
+        """Say whether so few have been up for a day that the rate is taken from the reference fleet."""
+        return self.up_for_a_day < ENOUGH
+
+    @property
+    def per_day(self) -> float:
+        """Return restarts per host and day, if they come at random."""
+        return REFERENCE_RESTARTS if self.is_thin else math.log(self.hosts / self.up_for_a_day)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,9 +1,10 @@
 """Ground: the fleet that a policy would meet, as far as the store knows it: size, kinds of hosts, what befalls them."""
 
 from collections import Counter
+from dataclasses import asdict
 from typing import Any
 
-from rollout.operation.base_rate import LOOK_BACK_SECONDS, REFERENCE_RATE, Rate, look_back
+from rollout.operation.base_rate import DAY, LOOK_BACK_SECONDS, REFERENCE_RATE, Rate, Restarts, look_back
 from rollout.operation.fleet_view import state_of
 from rollout.operation.newcomer import inventory_host
 from rollout.operation.silence import Silence
@@ -26,12 +27,17 @@ def document(store: Store, interval: float) -> dict[str, Any]:
     names = merged_strata(living)
     counted = Counter(states.values())
     rates = recorded.rates(record for record, _ in here)
+    up = [
+        seen.uptime + newest - seen.at for record, seen in here if seen is not None and states[record.key] == "active"
+    ]
+    restarts = Restarts(len(up), sum(seconds >= DAY for seconds in up))
     return {
         "hosts": {name: counted[name] for name in ("active", "asleep", "dark")},
         "strata": Counter(stratum_among(names, seen.form, seen.os_build, seen.hardware) for seen in living),
-        "days": LOOK_BACK_SECONDS / 86_400,
+        "days": LOOK_BACK_SECONDS / DAY,
         "crashes": _rate(rates.crashes, rates.crashes.believed(REFERENCE_RATE), assumed=rates.crashes.is_thin),
         "silences": _rate(rates.silences, rates.silences.per_host_hour or 0.0, assumed=not rates.silences.host_hours),
+        "restarts": {"per_day": restarts.per_day, "assumed": restarts.is_thin, **asdict(restarts)},
     }
 
 

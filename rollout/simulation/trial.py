@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from policies.document import Policy
 from rollout.judge.reach import RingReach, reach, shows, slow_rings, smallest_fault
-from rollout.operation.base_rate import REFERENCE_RATE
+from rollout.operation.base_rate import REFERENCE_RATE, REFERENCE_RESTARTS
 from rollout.operation.lint import unreachable
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
@@ -38,11 +38,12 @@ PLENTY: Final = 416.0
 
 @dataclass(frozen=True, slots=True)
 class Ground:
-    """The fleet that a policy is tried on; rates per host-hour, `strata` as shares."""
+    """The fleet that a policy is tried on; rates per host-hour, `restarts` per host and day, `strata` as shares."""
 
     hosts: int
     crashes: float
     silences: float = 0.0
+    restarts: float = REFERENCE_RESTARTS
     strata: Mapping[str, float] = field(default_factory=lambda: {"all": 1.0})
 
     def scenario(self, fault: Fault, policy: Policy) -> Scenario:
@@ -51,6 +52,7 @@ class Ground:
             hosts=self.hosts,
             crash_per_host_hour=self.crashes,
             dark_per_host_hour=self.silences,
+            reboots_per_day=self.restarts,
             strata=dict(self.strata),
             beat=policy.heartbeat.total_seconds(),
         )

@@ -3,7 +3,7 @@
 import pytest
 from scipy.stats import chi2
 
-from rollout.operation.base_rate import ENOUGH, REFERENCE_RATE, Rate, merged
+from rollout.operation.base_rate import ENOUGH, REFERENCE_RATE, Rate, Restarts, merged
 
 
 @pytest.mark.parametrize("failures", [0, 1, 5, 50, 2000])
@@ -29,3 +29,10 @@ def test_few_failures_move_the_belief_no_further_from_the_reference_than_they_mu
 
 def test_time_under_two_watches_counts_once():
     assert merged(iter([(5.0, 9.0), (1.0, 3.0), (2.0, 4.0), (9.0, 10.0), (7.0, 7.0)])) == [(1.0, 4.0), (5.0, 10.0)]
+
+
+def test_restarts_are_reckoned_from_who_has_been_up_for_a_day():
+    assert Restarts(1000, 368).per_day == pytest.approx(1.0, abs=0.001)
+    assert Restarts(1000, 1000).per_day == 0.0
+    assert Restarts(1000, 970).per_day == pytest.approx(0.0305, abs=0.0001)
+    assert (Restarts(1000, 4).per_day, Restarts(1000, 4).is_thin, Restarts(0, 0).per_day) == (1.0, True, 1.0)

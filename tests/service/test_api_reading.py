@@ -91,6 +91,9 @@ def test_the_fleet_is_told_with_what_was_measured_of_it(here):
     fleet = here.get("/fleet", by="vera/viewer")
     assert (fleet["hosts"]["active"], fleet["strata"]) == (30, {"desktop-22631-model-x": 30})
     assert (fleet["days"], fleet["silences"]["host_hours"]) == (7, 0)
+    assert fleet["restarts"] == {"per_day": 1.0, "assumed": True, "hosts": 30, "up_for_a_day": 0}
+    here.write(lambda tx: tx.connection.execute(presence.update().values(uptime=90_000.0)))
+    assert here.get("/fleet")["restarts"] == {"per_day": 0.0, "assumed": False, "hosts": 30, "up_for_a_day": 30}
 
 
 def test_what_a_stopped_rollout_did_to_hosts_is_not_held_against_the_fleet(here):

@@ -14,6 +14,7 @@ FLEET = {
     "strata": {"laptop-22631-x": 100, "desktop-22631-x": 200},
     "days": 7.0,
     "crashes": {"per_host_hour": 4e-4, "assumed": False, "failures": 20, "host_hours": 5e4, "low": 2e-4, "high": 6e-4},
+    "restarts": {"per_day": 0.03, "assumed": False, "hosts": 290, "up_for_a_day": 281},
     "silences": {"per_host_hour": 0.0, "assumed": True, "failures": 0, "host_hours": 0.0, "low": 0.0, "high": None},
 }
 
@@ -59,6 +60,7 @@ def test_with_a_size_alone_the_reference_rate_is_taken_and_said(run):
     assert code == 0
     assert "policy content (shipped); 1 rollouts of each release, seed 1" in out
     assert "0.000208 per host-hour: as in the reference fleet (no service asked)" in out
+    assert "restarts 1 per host and day: as in the reference fleet" in out
     assert "hosts    300: given with --hosts" in out
     assert max(len(line) for line in out.splitlines() if not line.startswith("warning")) <= 80
 
@@ -84,6 +86,7 @@ def test_a_person_reads_what_was_measured_and_with_which_interval(run, api):
     assert "0.0004 per host-hour (0.0002 to 0.0006): 20 in 50,000 host-hours of 7 days" in out
     assert "0 per host-hour: assumed, none in 0 host-hours of 7 days" in out
     assert "hosts    300 in 2 strata: of the service" in out
+    assert "restarts 0.03 per host and day: 281 of 290 awake hosts are up for a day or more" in out
 
 
 def test_what_is_given_overrules_what_was_measured(run, api):
@@ -118,5 +121,6 @@ def test_what_a_running_service_measured_is_what_is_tried(run, tmp_path, monkeyp
         found = json.loads(out)
         assert (code, found["policy_from"], found["fleet"]["hosts"]) == (0, "file", 40)
         assert (found["fleet"]["from"], found["fleet"]["crashes"]["from"]) == ("service", "assumed")
+        assert found["fleet"]["restarts"] == {"per_day": 1.0, "from": "reference"}
         assert [ring["hosts"] for ring in found["rings"]] == [10, 20]
         assert json.loads(run("content", "--runs", 1, "--jobs", 1, "--json")[1])["policy_from"] == "service"

@@ -26,18 +26,31 @@ HOSTS_NEEDED: Final = "give the fleet's size with --hosts N, and --rate R where 
 @click.argument("policy", metavar="NAME|FILE")
 @click.option("--hosts", type=click.IntRange(1, 100_000_000), help="Instead of the service's own fleet.")
 @click.option("--rate", type=Share(), metavar="R", help="Crashes per host-hour, instead of what was measured.")
+@click.option(
+    "--restarts",
+    type=click.FloatRange(0, 1000),
+    metavar="N",
+    help="Of each host and day, instead of what was measured.",
+)
 @click.option("--runs", type=click.IntRange(1, 1_000_000), help="Of each release; absent: 200, on large fleets 20.")
 @click.option("--seed", type=click.IntRange(0, 2**63 - 1), default=1, show_default=True)
 @click.option("--jobs", type=click.IntRange(1), help="Processes; absent: one for each processor.")
 @online
 @session
 def try_command(
-    here: Session, policy: str, hosts: int | None, rate: float | None, runs: int | None, seed: int, jobs: int | None
+    here: Session,
+    policy: str,
+    hosts: int | None,
+    rate: float | None,
+    restarts: float | None,
+    runs: int | None,
+    seed: int,
+    jobs: int | None,
 ) -> None:
     """Play a policy with a good release, a lethal one, and one lethal to one host in a hundred.
 
     Says what each ring could see, how long a good release takes, whom a bad one harms, and how often a good one is
-    stopped. Fleet and crash rate are those that the service measured; without one, give --hosts.
+    stopped. The fleet and its rates are those that the service measured; without one, give --hosts.
     """
     from rollout.simulation import trial  # noqa: PLC0415 - brings pydantic and numpy, needed only here
     from rollout.simulation.crowd import processors  # noqa: PLC0415 - as above
@@ -45,7 +58,7 @@ def try_command(
     begun = time.monotonic()
     fleet = None if hosts is not None and rate is not None else _asked(here, needed=hosts is None)
     chosen, origin = _policy(here, policy, asked=fleet is not None)
-    ground, facts = _ground(fleet, hosts, rate)
+    ground, facts = _ground(fleet, hosts, rate, restarts)
     runs = runs or trial.enough(ground)
     games = trial.played(chosen, ground, seed, runs, jobs or processors())
     found = trial.told(chosen, ground, list(shown(here, games, runs * len(trial.RELEASES))))
@@ -83,7 +96,9 @@ def _policy(here: Session, name: str, *, asked: bool) -> tuple["Policy", str]:
         return profile(name), "shipped"
 
 
-def _ground(fleet: dict[str, Any] | None, hosts: int | None, rate: float | None) -> tuple["Ground", dict[str, Any]]:
+def _ground(
+    fleet: dict[str, Any] | None, hosts: int | None, rate: float | None, restarts: float | None
+) -> tuple["Ground", dict[str, Any]]:
     """Return the fleet to try on, and of each number where it comes from."""
     from rollout.operation.base_rate import REFERENCE_RATE  # noqa: PLC0415 - as above
     from rollout.simulation.trial import Ground  # noqa: PLC0415 - as above
@@ -100,8 +115,27 @@ def _ground(fleet: dict[str, Any] | None, hosts: int | None, rate: float | None)
     days = None if fleet is None else fleet["days"]
     crashes = _rate(None if fleet is None else fleet["crashes"], REFERENCE_RATE, rate)
     silences = _rate(None if fleet is None else fleet["silences"], 0.0, None)
-    facts = {"hosts": hosts, "from": origin, "strata": strata, "days": days, "crashes": crashes, "silences": silences}
-    return Ground(hosts, crashes["per_host_hour"], silences["per_host_hour"], strata), facts
+    often = _restarts(None if fleet is None else fleet["restarts"], restarts)
+    facts = {
+        "hosts": hosts,
+        "from": origin,
+        "strata": strata,
+        "days": days,
+        "crashes": crashes,
+        "silences": silences,
+        "restarts": often,
+    }
+    return Ground(hosts, crashes["per_host_hour"], silences["per_host_hour"], often["per_day"], strata), facts
+
+
+def _restarts(measured: dict[str, Any] | None, given: float | None) -> dict[str, Any]:
+    from rollout.operation.base_rate import REFERENCE_RESTARTS  # noqa: PLC0415 - as above
+
+    if given is not None:
+        return {"per_day": given, "from": "given"}
+    if measured is None or measured["assumed"]:
+        return {"per_day": REFERENCE_RESTARTS, "from": "reference"}
+    return measured | {"from": "measured"}
 
 
 def _rate(measured: dict[str, Any] | None, reference: float, given: float | None) -> dict[str, Any]:
@@ -151,7 +185,18 @@ def _grounds(fleet: dict[str, Any]) -> list[str]:
         f"hosts    {fleet['hosts']:,}{strata}: {whose}",
         f"crashes  {_origin(fleet['crashes'], fleet['days'], 'as in the reference fleet')}",
         f"silence  {_origin(fleet['silences'], fleet['days'], 'taken for none')}",
+        f"restarts {_often(fleet['restarts'])}",
     ]
+
+
+def _often(restarts: dict[str, Any]) -> str:
+    """Say how often hosts restart, and where that comes from."""
+    told = f"{restarts['per_day']:.3g} per host and day"
+    if restarts["from"] == "given":
+        return f"{told}: given with --restarts"
+    if restarts["from"] == "reference":
+        return f"{told}: as in the reference fleet"
+    return f"{told}: {restarts['up_for_a_day']:,} of {restarts['hosts']:,} awake hosts are up for a day or more"
 
 
 def _origin(rate: dict[str, Any], days: float | None, reference: str) -> str:
