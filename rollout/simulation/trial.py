@@ -4,12 +4,14 @@ The runs are those of `rollout simulate` with the production judge inside; what 
 (`rollout.judge.reach`). Hosts never sleep here, and limits, tags and opening hours are not played.
 """
 
+import math
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any, Final
 
 from policies.document import Policy
+from rollout.evidence.matching import is_match
 from rollout.judge.reach import RingReach, reach, shows, slow_rings, smallest_fault
 from rollout.operation.base_rate import REFERENCE_RATE, REFERENCE_RESTARTS
 from rollout.operation.lint import unreachable
@@ -98,6 +100,7 @@ def told(policy: Policy, ground: Ground, outcomes: Sequence[Outcome]) -> dict[st
         "warnings": [
             *({"code": each.code, "detail": each.detail} for each in unreachable(seen, sizes)),
             *_held(policy, seen, slow_rings(policy, seen, sizes), rings),
+            *_unlike(policy, ground, seen),
         ],
     }
 
@@ -158,3 +161,24 @@ def _held(
             yield {"code": "held", "detail": said + (f": {shows(policy, each)}." if each in slow else ".")}
         elif ring["reached"] < TOLD_BY_FEW and each in slow:
             yield {"code": "held", "detail": f"Ring {each.ring} may be held: {shows(policy, each)}."}
+
+
+def _unlike(policy: Policy, ground: Ground, seen: Sequence[RingReach]) -> Iterator[dict[str, str]]:
+    """Warn where hosts that adopt find too few of control that restarted within the same day."""
+    if policy.kind == "content":
+        return
+    share = math.exp(-ground.restarts * 4 / 24) - math.exp(-ground.restarts)  # up for 4 to 24 hours
+    alone, before = [], 0
+    for each in seen:
+        through, control = each.hosts_through, ground.hosts - each.hosts_through
+        judged = policy.ring(each.ring).promote.margin is not None
+        if judged and not is_match(through - before, round(control * share), through, control):
+            alone.append(each.ring)
+        before = through
+    if alone:
+        many = f"ring {alone[0]}" if len(alone) == 1 else f"rings {', '.join(alone)}"
+        said = f"Hosts restart so seldom that those which adopt in {many} find too few of control as young as they are"
+        yield {
+            "code": "unlike",
+            "detail": f"{said}: for a day only hazard ratios above 10 show there, whatever it sees.",
+        }

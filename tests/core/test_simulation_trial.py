@@ -3,6 +3,7 @@
 import pytest
 
 from policies.load import load
+from policies.profiles import profile
 from rollout.judge.reach import smallest_fault
 from rollout.simulation.course import play
 from rollout.simulation.scenario import Fault
@@ -55,6 +56,18 @@ def test_rings_without_hosts_are_not_told_and_hours_of_the_others_sum_to_the_who
     hours = sum(ring["hours"]["mean"] for ring in found["rings"])
     assert hours == pytest.approx(found["releases"]["good"]["hours_to_complete"]["mean"])
     assert {ring["waits_for"] for ring in found["rings"]} <= {"bake", "early-life"}
+
+
+@pytest.mark.parametrize(
+    ("policy", "restarts", "warned"),
+    [("driver", 1.0, None), ("driver", 0.3, "in ring wide find"),
+     ("driver", 0.0, "in rings canary, early, broad, wide find"), ("content", 0.0, None)],
+)  # fmt: skip
+def test_where_hosts_seldom_restart_it_says_that_control_is_older(policy, restarts, warned):
+    found = told(profile(policy), Ground(10_000, 2.08e-4, restarts=restarts), [])
+    said = [each["detail"] for each in found["warnings"] if each["code"] == "unlike"]
+    assert len(said) == (warned is not None)
+    assert not warned or warned in said[0]
 
 
 def test_a_ring_that_cannot_show_its_margin_is_held_and_warned_of():
