@@ -81,7 +81,8 @@ class Askers:
             reached = min(reached, cell.start + math.ceil(asks * share * (since / 60 + 1)))
         fresh = max(0, reached - cell.cursor)
         silent = len(world.silent.within(cell.cursor, reached)) if fresh else 0
-        return fresh - silent + sum(host not in world.silent.at for host in cell.late)
+        late = len(cell.late) - sum(map(world.silent.at.__contains__, cell.late)) if cell.late else 0
+        return fresh - silent + late
 
 
 def allot(rng: np.random.Generator, asked: list[int], room: int, rooms: list[int]) -> list[int]:
