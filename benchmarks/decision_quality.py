@@ -55,6 +55,11 @@ def caught(found: Answer) -> Met:
     return Met(measured, share(found, "halted") >= 0.95 and share(found, "completed") <= 0.01)
 
 
+def uncompleted(found: Answer) -> Met:
+    measured = f"halted {percent(found['halted'], found['runs'])}, paused {found['paused']}, held {found['held']}"
+    return Met(measured, found["completed"] == 0)
+
+
 def fixed(most: float, sprt: float | None) -> Callable[[Answer], Met]:
     def check(found: Answer) -> Met:
         ratio, crashes = found["information_ratio"] or 0.0, found["sprt_ratio"] or 0.0
@@ -119,6 +124,8 @@ NULLS = {
     "null-lids": "laptops that close lids",
     "null-outage": "gateway outage 20 min",
     "null-delay": "report delay with a 24 h tail",
+    "measure-null": "a measure, and nothing added to it",
+    "measure-margin": "a measure, and its margin added",
     "null-monthly-restarts": "hosts restart every 30 days",
     "null-no-restarts": "hosts never restart but to adopt",
     "fixed-null": "flat, fixed schedule",
@@ -129,6 +136,8 @@ TARGETS = [
     *(Target(name, f"null, {words}: halt <= 1 % (lower end), stop <= 5 %", null) for name, words in NULLS.items()),
     *(Target(f"ratio-{r}{low}", f"ratio {r}{low}: halted >= 95 %, completed <= 1 %", caught)
       for low in ("", "-low") for r in RATIOS),
+    *(Target(f"measure-{added}", f"CPU: a {added} of the range added, margin 2 %: none completed", uncompleted)
+      for added in ("twentieth", "tenth")),
     Target("ratio-3-monthly-restarts", "ratio 3, monthly restarts: halted >= 95 %, completed <= 1 %", caught),
     *(Target(f"fixed-ratio-{r}", f"ratio {r}, fixed schedule: all halted, R <= 1.8", fixed(1.8, None)) for r in RATIOS),
     *(Target(f"fixed-ratio-{r}-plain", f"ratio {r}, fixed schedule, plain: the same", fixed(1.8, None))

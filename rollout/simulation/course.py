@@ -10,6 +10,7 @@ from rollout.decision import State
 from rollout.evidence.rows import Row
 from rollout.simulation.adoptions import Adoptions
 from rollout.simulation.information import expected, sprt_crashes
+from rollout.simulation.measured import Measured
 from rollout.simulation.mishaps import Mishaps
 from rollout.simulation.passage import Passage
 from rollout.simulation.scenario import Scenario
@@ -70,6 +71,7 @@ def run(
     passage = Passage(world, adoptions, mishaps, most_crashes=most_crashes)
     world.changed, world.row_came = passage.changed, passage.row_came
     mishaps.begin()
+    Measured(world).begin()
     _let_gateway_fail(world, adoptions)
     world.queue.put(0.0, lambda _: passage.begin())
     while passage.ended is None and (following := world.queue.take()) is not None:

@@ -5,7 +5,7 @@ from typing import Any
 from policies.digest import digest
 from policies.document import Policy
 from rollout.evidence.matching import AtRisk
-from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Guard, Header, Row, TickRow
+from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Guard, Header, MeasureRow, Row, TickRow
 from rollout.judge import Fold, Judgement
 from rollout.simulation.fleet import Cell
 
@@ -18,7 +18,12 @@ class Pen:
 
     def __init__(self, rollout: str, policy: Policy, strata: list[str], rings: dict[str, int], *, keep: bool) -> None:
         self.header = Header(
-            rollout=rollout, strata=strata, policy_digest=digest(policy), policy=policy.document(), rings=rings
+            rollout=rollout,
+            strata=strata,
+            policy_digest=digest(policy),
+            policy=policy.document(),
+            rings=rings,
+            measures={each.name: each.weight for each in policy.judge.measures} or None,
         )
         self.fold = Fold(policy, self.header)
         self.kept: list[Row] | None = [self.header] if keep else None
@@ -45,6 +50,21 @@ class Pen:
                 control_in_bands=found.control_in_bands,
                 control_in_stratum=found.control_in_stratum,
                 confirmed_in_stratum=found.confirmed_in_stratum,
+            )
+        )
+
+    def measure(self, at: float, ring: str, stratum: int, name: str, exposed: float, control: float) -> None:
+        """Write what a pair of hosts reported."""
+        self._add(
+            MeasureRow(
+                rollout=self._rollout,
+                seq=self.rows + 1,
+                at=at,
+                ring=ring,
+                stratum=self.header.strata[stratum],
+                measure=name,
+                exposed=exposed,
+                control=control,
             )
         )
 

@@ -2,8 +2,9 @@
 
 Schema `rollout.scenario/1`. All but `fleet.hosts` is optional; an unknown field is an error. Beyond the published
 fields: `policy` may be a whole document, `fleet.forms` gives shares of laptop, desktop and server,
-`fleet.asks_per_minute` limits how many hosts ask, `fault.absent_from` names rings without a host of the fault's
-stratum, and `fixed_bake_hours` opens rings by the clock alone (how rules that only halt are compared).
+`fleet.asks_per_minute` limits how many hosts ask, `fleet.measures` and `fault.measures` are numbers beside crashes
+(docs/measures.md), `fault.absent_from` names rings without a host of the fault's stratum, and `fixed_bake_hours` opens
+rings by the clock alone (how rules that only halt are compared).
 """
 
 import json
@@ -16,6 +17,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_valida
 from policies.document import Policy
 from policies.error import PolicyError
 from policies.load import load as load_policy
+from policies.measure import LARGEST, MOST, NAME
 from policies.profiles import names, profile
 from rollout.errors import InvalidError, NotFoundError, Problem
 
@@ -25,6 +27,8 @@ SHARES_TOLERANCE = 1e-6
 Rate = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 Chance = Annotated[float, Field(ge=0, le=1)]
 Name = Annotated[str, Field(min_length=1, max_length=200)]
+Number = Annotated[float, Field(ge=-LARGEST, le=LARGEST)]
+MeasureName = Annotated[str, Field(pattern=rf"\A{NAME.pattern}\z")]
 Form = Literal["laptop", "desktop", "server"]
 
 
@@ -34,8 +38,15 @@ class Part(BaseModel):
     model_config = ConfigDict(frozen=True, strict=True, extra="forbid", populate_by_name=True)
 
 
+class Reported(Part):
+    """What a host reports of a measure: one normal number, in the measure's own unit."""
+
+    mean: Number
+    deviation: Annotated[float, Field(ge=0, le=LARGEST)]
+
+
 class Fleet(Part):
-    """Hosts and what happens to them without any release; `beat` in seconds."""
+    """Hosts and what happens to them without any release; `beat` in seconds, `measures` as policies name them."""
 
     hosts: Annotated[int, Field(ge=1, le=LARGEST_FLEET)]
     crash_per_host_hour: Rate = 0.000208
@@ -47,6 +58,7 @@ class Fleet(Part):
     strata: Annotated[dict[Name, Chance], Field(min_length=1)] = {"all": 1.0}
     beat: Annotated[float, Field(gt=0, le=86_400)] = 60.0
     asks_per_minute: Annotated[float, Field(gt=0, allow_inf_nan=False)] | None = None
+    measures: Annotated[dict[MeasureName, Reported], Field(max_length=MOST)] = {}
 
     @model_validator(mode="after")
     def _are_whole(self) -> "Fleet":
@@ -61,7 +73,8 @@ class Fault(Part):
 
     `ratio`: hazard ratio of crashes from `onset_hours` of the rollout on. `lethal`: chance that adopting kills at
     once; such a host is restarted by people and reports, or (`lethal_reports` false) never speaks again.
-    `own_blame`: share of the fault's crashes whose culprit is found to be this product.
+    `own_blame`: share of the fault's crashes whose culprit is found to be this product. `measures`: what it adds to the
+    numbers of `fleet.measures`.
     """
 
     ratio: Rate = 1.0
@@ -70,6 +83,7 @@ class Fault(Part):
     onset_hours: Rate = 0.0
     stratum: Name | None = None
     own_blame: Chance = 0.9
+    measures: dict[MeasureName, Number] = {}
     absent_from: tuple[Name, ...] = Field(default=(), strict=False)
 
 
@@ -131,6 +145,9 @@ class Scenario(Part):
             raise ValueError(f"fault.stratum {stratum!r} is none of fleet.strata ({', '.join(known)})")
         if self.fault.absent_from and stratum is None:
             raise ValueError("fault.absent_from needs fault.stratum")
+        strange = [name for name in self.fault.measures if name not in self.fleet.measures]
+        if strange:
+            raise ValueError(f"fault.measures {strange[0]!r} is none of fleet.measures")
         return self
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from policies.load import load
-from rollout.evidence.rows import AdoptionRow, FailureRow, TickRow, dump, read
+from rollout.evidence.rows import AdoptionRow, FailureRow, MeasureRow, TickRow, dump, read
 from rollout.judge import Fold
 from rollout.judge.guards import GUARDS
 from rollout.judge.replay import replay
@@ -71,6 +71,48 @@ def test_a_rollout_in_which_nobody_is_held_out_is_played(hold_out, hosts, end):
     policy["rings"] = [{"name": f"ring-{n}", **each} for n, each in enumerate(policy["rings"])]
     outcome = played(policy=policy, fleet={"hosts": hosts, **ORDINARY})
     assert (outcome.state, outcome.exposed) == (end, hosts)
+
+
+WITH_CPU = {
+    **QUICK,
+    "judge": {
+        "weights": {"crash": 0.2, "crash_or_dark": 0.25, "dark": 0.2, "own": 0.15, "strata": 0.1},
+        "measures": [{"name": "cpu", "lowest": 0, "highest": 1, "margin": 0.02, "weight": 0.1}],
+    },
+}
+CPU = {"cpu": {"mean": 0.1, "deviation": 0.1}}
+
+
+def test_a_release_that_costs_too_much_is_halted_by_its_measure_and_the_evidence_says_so():
+    fault = {"measures": {"cpu": 0.5}}
+    outcome = played(keep=True, policy=WITH_CPU, fleet={"measures": CPU, **ORDINARY}, fault=fault)
+    pairs = [row for row in outcome.evidence if isinstance(row, MeasureRow)]
+    assert (outcome.state, outcome.harmed) == ("halted", 0)
+    assert 10 < len(pairs) <= outcome.exposed
+    assert np.mean([row.exposed - row.control for row in pairs]) == pytest.approx(0.5, abs=0.1)
+    found = replay(read(map(dump, outcome.evidence))["simulated"], load(WITH_CPU))
+    assert found["e"]["guards"]["measure:cpu"] > 100
+    assert found["halt_at"] / 3600 == pytest.approx(outcome.halt_hours)
+
+
+@pytest.mark.parametrize(
+    ("fleet", "fault"),
+    [({"measures": CPU}, {"measures": {"cpu": 0.02}}), ({}, {}), ({"measures": {"io": CPU["cpu"]}}, {})],
+)
+def test_a_measure_within_its_margin_or_that_nobody_reports_stops_nothing(fleet, fault):
+    outcome = played(keep=True, seed=3, policy=WITH_CPU, fleet={**fleet, **ORDINARY}, fault=fault)
+    assert outcome.state == "completed"
+    pairs = [row for row in outcome.evidence if isinstance(row, MeasureRow)]
+    assert (len(pairs) > 900) == ("cpu" in fleet.get("measures", {}))
+
+
+def test_no_host_stands_in_two_pairs_and_none_is_paired_with_another_age():
+    fleet = {"measures": CPU, "reboots_per_day": 0.0, **ORDINARY}
+    outcome = played(keep=True, seed=3, policy=WITH_CPU, fleet=fleet)
+    began = [row.at for row in outcome.evidence if isinstance(row, MeasureRow)]
+    assert outcome.state == "completed"
+    assert min(began) >= 24 * 3600, "control has been up for more than a day"
+    assert len(began) <= outcome.exposed
 
 
 @pytest.mark.slow

@@ -29,6 +29,9 @@ def test_every_shipped_scenario_is_whole_and_its_policy_loads(name):
         ({"fleet": {"hosts": 10}, "fault": {"stratum": "b"}}, "fault.stratum 'b' is none of fleet.strata (all)"),
         ({"fleet": {"hosts": 10}, "fault": {"lethal": 1.5}}, "fault.lethal: Input should be less than or equal to 1"),
         ({"fleet": {"hosts": 10}, "schema": "rollout.scenario/2"}, "schema: Input should be 'rollout.scenario/1'"),
+        ({"fleet": {"hosts": 10}, "fault": {"measures": {"cpu": 1}}}, "fault.measures 'cpu' is none of fleet.measures"),
+        ({"fleet": {"hosts": 10, "measures": {"C PU": {"mean": 0, "deviation": 1}}}}, "fleet.measures.C PU"),
+        ({"fleet": {"hosts": 10, "measures": {"cpu": {"mean": 0, "deviation": -1}}}}, "fleet.measures.cpu.deviation"),
         ({"fleet": {"hosts": 10}, "runs": "many"}, "runs: Input should be a valid integer"),
     ],
 )

@@ -77,7 +77,8 @@ def _play(
     found = answer(outcomes, time.monotonic() - begun)
     if evidence is not None or plot is not None:
         _keep(scenario, policy, seed, outcomes, evidence=evidence, plot=plot)
-    told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, **found}
+    mute = [each.name for each in policy.judge.measures if each.name not in scenario.fleet.measures]
+    told = {"scenario": scenario.name, "policy": policy.name, "seed": seed, "measures_not_reported": mute, **found}
     here.screen.document(SIMULATION, told)
     here.screen.text(_told(told))
 
@@ -174,4 +175,7 @@ def _told(found: dict[str, Any]) -> str:
         if found[name] is not None:
             least = "ln(1/alpha)" if name == "information_ratio" else "those of the test that knows the ratio"
             lines.append(f"{words}: {found[name]:.3g} x {least}")
+    if found["measures_not_reported"]:
+        names = ", ".join(clean(name) for name in found["measures_not_reported"])
+        lines.append(f"nobody reports {names} in this scenario (fleet.measures): not judged")
     return "\n".join([*lines, f"{found['seconds']:.1f} s"])
