@@ -1,4 +1,4 @@
-"""Evidence rows: the JSON lines that every judgement is folded from (contract: docs/protocol.md, evidence).
+"""Evidence rows: the JSON lines that every judgement is folded from (docs/evidence.md).
 
 Strict both ways: a row of unknown kind, with an unknown field, a negative count, NaN, or out of order is an
 `EvidenceError` that names its line. Absence never passes for health: a tick's absent counts are zeros, which hold.
