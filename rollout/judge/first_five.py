@@ -1,6 +1,14 @@
 """Three bad ones among the first five adoptions stop, whatever the judge says (docs/adr/0014)."""
 
 import math
+from collections.abc import Sequence
+from typing import TypeAlias
+
+from rollout.evidence.rows import AdoptionRow
+from rollout.judge.lane import Lane
+
+Scope: TypeAlias = tuple[str, str]
+"""Of what the first five are: `rollout` and nothing, `ring` or `stratum` and its name."""
 
 
 class FirstFive:
@@ -61,3 +69,35 @@ class FirstFive:
 
     def _are_bad(self, five: list[int]) -> bool:
         return sum(order in self._bad for order in five) >= 3
+
+
+class Scoped:
+    """The rules that an adoption of one ring and stratum is under: of the rollout, the ring and the stratum.
+
+    `number` and `lane`: the stratum's. `concerns`: the highest grant order whose outcome may concern a rule of five.
+    """
+
+    __slots__ = ("concerns", "fives", "lane", "number", "open", "ring")
+
+    def __init__(self, ring: str, number: int, lane: Lane, fives: Sequence[tuple[Scope, FirstFive]]) -> None:
+        self.ring, self.number, self.lane, self.fives = ring, number, lane, fives
+        self.open = True  # not yet granted five in each scope
+        self.concerns = math.inf
+
+    def grant(self, first: int, count: int) -> None:
+        """Tell the rules of a run of grant orders that begin."""
+        self.open = False
+        for _, five in self.fives:
+            five.grant(first, count)
+            self.open = self.open or not five.is_granted
+
+    def note(self, row: AdoptionRow, few: Sequence[bool]) -> list[Scope]:
+        """Tell the rules of an outcome; return the scopes whose rule fires now."""
+        bad = row.adoption != "confirmed"
+        fired = [
+            scope
+            for (scope, five), early in zip(self.fives, few, strict=True)
+            if five.note(row.order, row.count, bad=bad, few=early)
+        ]
+        self.concerns = max(five.concerns for _, five in self.fives)
+        return fired

@@ -5,22 +5,20 @@ lost. The same rule holds for the whole rollout and in each stratum by itself; b
 ceiling and `max_per_minute` bind where adoptions are granted.
 """
 
-import math
 from array import array
 from collections import Counter, deque
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Final, Literal, TypeAlias
+from typing import Final, Literal
 
 import numpy as np
 
 from policies.document import Policy, Ring
 from rollout.evidence.rows import AdoptionRow, EvidenceError, TickRow
-from rollout.judge.first_five import FirstFive
+from rollout.judge.first_five import FirstFive, Scope, Scoped
 from rollout.judge.lane import CONFIRMED, FAILED, OVERDUE, Lane
 from rollout.plan import OTHER
 
-Scope: TypeAlias = tuple[str, str]
 ROLLOUT: Final[Scope] = ("rollout", "")
 HOUR: Final = 3600.0
 FEW_BATCHES: Final = 20
@@ -34,38 +32,6 @@ class Alarm:
 
     kind: Literal["first-five", "max-dark"]
     sentence: str
-
-
-class Scoped:
-    """The rules that an adoption of one ring and stratum is under: of the rollout, the ring and the stratum.
-
-    `number` and `lane`: the stratum's. `concerns`: the highest grant order whose outcome may concern a rule of five.
-    """
-
-    __slots__ = ("concerns", "fives", "lane", "number", "open", "ring")
-
-    def __init__(self, ring: str, number: int, lane: Lane, fives: Sequence[tuple[Scope, FirstFive]]) -> None:
-        self.ring, self.number, self.lane, self.fives = ring, number, lane, fives
-        self.open = True  # not yet granted five in each scope
-        self.concerns = math.inf
-
-    def grant(self, first: int, count: int) -> None:
-        """Tell the rules of a run of grant orders that begin."""
-        self.open = False
-        for _, five in self.fives:
-            five.grant(first, count)
-            self.open = self.open or not five.is_granted
-
-    def note(self, row: AdoptionRow, few: Sequence[bool]) -> list[Scope]:
-        """Tell the rules of an outcome; return the scopes whose rule fires now."""
-        bad = row.adoption != "confirmed"
-        fired = [
-            scope
-            for (scope, five), early in zip(self.fives, few, strict=True)
-            if five.note(row.order, row.count, bad=bad, few=early)
-        ]
-        self.concerns = max(five.concerns for _, five in self.fives)
-        return fired
 
 
 class Pacer:
