@@ -208,7 +208,10 @@ class Adoptions:
     def back(self, host: int, at: float) -> None:
         """A silent host speaks again: an open adoption begins its proof anew, a waiting host asks."""
         state = self._world.fleet.state[host]
-        if state & GRANTED and not state & (FAILED | CONFIRMED):
+        if not state & GRANTED:
+            if self.askers.may_ask(host):
+                self.offer(at)
+        elif not state & (FAILED | CONFIRMED):
             self._world.queue.put(at + self._confirm_seconds, partial(self._confirm_one, host))
 
     def fail(self, host: int, at: float) -> None:

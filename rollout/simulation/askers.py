@@ -34,6 +34,10 @@ class Askers:
         """Return how many ask now, by cell."""
         return [(cell, self._count(cell, at)) for cell in self._cells]
 
+    def may_ask(self, host: int) -> bool:
+        """Say whether the host's ring was opened."""
+        return self._world.fleet.cell(host).ring in self._opened
+
     def are_left(self) -> bool:
         """Say whether anybody of the opened rings was not granted yet."""
         return any(cell.cursor < cell.end or cell.late for cell in self._cells)

@@ -29,9 +29,6 @@ class Ledger(Protocol):
     def back(self, host: int, at: float) -> None:
         """Take a host's word that it is back."""
 
-    def offer(self, at: float) -> None:
-        """Grant what can be granted."""
-
 
 @dataclass(slots=True)
 class Toll:
@@ -184,7 +181,6 @@ class Mishaps:
         else:
             self._mute(host, -1)
         self._ledger().back(host, at)
-        self._ledger().offer(at)
 
     def _write(self, guards: list[str], host: int, at: float, *, exposed: bool, age: float | None) -> None:
         world = self._world

@@ -27,6 +27,8 @@ from rollout.simulation.weather import Gateway, Weather
 
 HOUR: Final = 3600.0
 CRASH: Final = GUARDS.index("crash")
+FEW: Final = 16
+"""Marks below which each is put in its place rather than all sorted."""
 SURELY: Final = 30.0
 """Hosts by which a band's control outnumbers twice its exposed hosts where chance does not turn it round."""
 Event = Callable[[float], None]
@@ -70,6 +72,10 @@ class Marked:
 
     def add_many(self, pairs: Sequence[tuple[int, float]]) -> None:
         """Mark hosts at once."""
+        if len(pairs) < FEW:
+            for host, at in pairs:
+                self.add(host, at)
+            return
         for host, at in pairs:
             if host not in self.at:
                 self._sorted.append(host)
