@@ -115,6 +115,7 @@ def july(found: Answer) -> Met:
 NULLS = {
     "null": "flat",
     "null-low": "flat, 5.1e-5 per host-hour",
+    "null-low-wider": "flat, 5.1e-5, margins of the first rings 20 and 10",
     "null-diurnal": "diurnal ±50 %",
     "null-surge": "x2.5 for 24 h in both arms",
     "null-drift": "drift 20 % a day",
@@ -135,7 +136,7 @@ SHARES = {"30": (3.5, 6), "10": (3, 7), "2": (4, 8), "half": (5, 15)}
 TARGETS = [
     *(Target(name, f"null, {words}: halt <= 1 % (lower end), stop <= 5 %", null) for name, words in NULLS.items()),
     *(Target(f"ratio-{r}{low}", f"ratio {r}{low}: halted >= 95 %, completed <= 1 %", caught)
-      for low in ("", "-low") for r in RATIOS),
+      for low in ("", "-low", "-low-wider") for r in RATIOS),
     *(Target(f"measure-{added}", f"CPU: a {added} of the range added, margin 2 %: none completed", uncompleted)
       for added in ("twentieth", "tenth")),
     Target("ratio-3-monthly-restarts", "ratio 3, monthly restarts: halted >= 95 %, completed <= 1 %", caught),
