@@ -73,6 +73,14 @@ def test_a_rollout_in_which_nobody_is_held_out_is_played(hold_out, hosts, end):
     assert (outcome.state, outcome.exposed) == (end, hosts)
 
 
+@pytest.mark.parametrize("restarts", [0.0, 0.033])
+def test_a_fleet_that_seldom_restarts_does_not_halt_a_harmless_driver(restarts):
+    """All that adopt are young and control is not: failures of both arms must count all the same (docs/adr/0017)."""
+    fleet = {"hosts": 10_000, "reboots_per_day": restarts}
+    outcomes = [played(number=number, policy="driver", fleet=fleet) for number in range(4)]
+    assert [(one.state, one.paused) for one in outcomes] == [("completed", False)] * 4
+
+
 WITH_CPU = {
     **QUICK,
     "judge": {
