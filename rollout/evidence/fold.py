@@ -229,8 +229,7 @@ class EvidenceFold:
             control_at_risk=risk.control,
             exposed_confirmed=risk.confirmed,
             band=risk.band,
-            exposed_in_bands=risk.exposed_in_bands,
-            control_in_bands=risk.control_in_bands,
+            exposed_unmatched=risk.exposed_unmatched,
             control_in_stratum=risk.control_in_stratum,
             confirmed_in_stratum=risk.confirmed_in_stratum,
         )

@@ -7,10 +7,10 @@ Rows are frozen msgspec structs: slots like a dataclass's, but decoded and check
 Fields beyond the published contract, all optional: a header's `rings` (ring name to its number of hosts today, in
 order, empty rings 0) and `measures`, rows of a measure, a tick's `overdue_asleep` (how many of `overdue` are late only
 since their hosts announced sleep), and of a guard row
-- `exposed_in_bands`, `control_in_bands`: at risk in the bands merged with the row's to halt, its own included;
-- `control_in_stratum`, `confirmed_in_stratum`: control, and exposed hosts that confirmed, at risk in the whole stratum,
-  where the row's `band` is no match. Without the second the row proves no safety, and without merged bands (rows of
-  before there were any) the judge halts by the first.
+- `exposed_unmatched`, `control_in_stratum`: while bands of the stratum have no match in control, the exposed hosts at
+  risk in all of these, and the control hosts at risk in the whole stratum;
+- `confirmed_in_stratum`: where the row's own `band` is one of them, the exposed hosts at risk in the whole stratum that
+  confirmed. Without it the row proves no safety, and without the first (rows of before) the judge halts by the second.
 """
 
 from collections.abc import Iterable
@@ -76,8 +76,7 @@ class FailureRow(Struct, frozen=True, forbid_unknown_fields=True, kw_only=True):
     control_at_risk: Count
     exposed_confirmed: Count = 0
     band: str | int | None = None
-    exposed_in_bands: Count | None = None
-    control_in_bands: Count | None = None
+    exposed_unmatched: Count | None = None
     control_in_stratum: Count | None = None
     confirmed_in_stratum: Count | None = None
 
@@ -163,8 +162,7 @@ _KINDS: Final[tuple[tuple[str, type[Row]], ...]] = (
 _DECODERS: Final = tuple((f'"{key}"', msgspec.json.Decoder(kind)) for key, kind in _KINDS)
 _OPTIONAL: Final = (
     "band",
-    "exposed_in_bands",
-    "control_in_bands",
+    "exposed_unmatched",
     "control_in_stratum",
     "confirmed_in_stratum",
     "policy",
@@ -241,19 +239,15 @@ def _checked(row: _AnyRow, number: int) -> _AnyRow:
         raise EvidenceError(f"line {number}: `tick` is true or the row is no tick")
     if isinstance(row, TickRow) and row.overdue_asleep > row.overdue:
         raise EvidenceError(f"line {number}: {row.overdue_asleep} overdue and asleep of {row.overdue} overdue")
-    if isinstance(row, FailureRow) and not _has_its_own(row.exposed_in_bands, row.control_in_bands, row):
-        raise EvidenceError(f"line {number}: merged bands hold at least the hosts of the row's own band, in both arms")
+    if isinstance(row, FailureRow) and row.exposed_unmatched is not None and row.control_in_stratum is None:
+        raise EvidenceError(
+            f"line {number}: `exposed_unmatched` is compared with `control_in_stratum`, which is missing"
+        )
     if isinstance(row, Header) and (row.seq, row.at) != (0, 0.0):
         raise EvidenceError(f"line {number}: a header has seq 0 and at 0, not {row.seq} and {row.at:g}")
     if isinstance(row, Header) and len(set(row.strata)) != len(row.strata):
         raise EvidenceError(f"line {number}: the header names a stratum twice")
     return row
-
-
-def _has_its_own(exposed: int | None, control: int | None, row: FailureRow) -> bool:
-    if exposed is None or control is None:
-        return exposed is None and control is None
-    return exposed >= row.exposed_at_risk and control >= row.control_at_risk
 
 
 def _check_order(last: Row | None, row: Row, number: int) -> None:

@@ -19,23 +19,25 @@ NUMBER: Final = {guard: number for number, guard in enumerate(GUARDS)}
 class Columns(NamedTuple):
     """Guard rows of one rollout in order; every array is of shape (rows,).
 
-    `guard` indexes GUARDS, `place` the header's strata (NOWHERE: it names no such stratum). To halt, `exposed_at_risk`
-    is compared with `control_at_risk`, of the row's band or, where it is `merged` with others, of all of them at
-    BAND_NULL_RATIO. To promote, `confirmed` is compared with `control`, and counts with `weight`. The interval compares
-    `exposed_here` with `control` where the row's own band is `matched`.
+    `guard` indexes GUARDS, `place` the header's strata (NOWHERE: it names no such stratum). `matched`: the row's own
+    band has its match in control, so that `exposed_at_risk` and `own_control` there are compared. `unmatched` (NaN:
+    none): exposed hosts in bands of the stratum without a match, to be compared with `in_stratum` at BAND_NULL_RATIO.
+    To promote, `confirmed` is compared with `control`, and counts with `weight`. `given`: the row is of before there
+    was such a comparison, and is judged by `in_stratum` at BAND_NULL_RATIO where it stands.
     """
 
     guard: Integers
     place: Integers
     exposed: Bools
     exposed_at_risk: Floats
-    control_at_risk: Floats
-    merged: Bools
+    own_control: Floats
+    matched: Bools
+    given: Bools
+    unmatched: Floats
+    in_stratum: Floats
     confirmed: Floats
     control: Floats
     weight: Floats
-    exposed_here: Floats
-    matched: Bools
 
     def of(self, guard: int) -> "Columns":
         """Return the rows of one guard."""
@@ -46,13 +48,26 @@ class Columns(NamedTuple):
         return Columns._make(column[chosen] for column in self)
 
     def harm(self, null_ratio: Floats) -> Draws:
-        """Return the draws that halt, each at its own null ratio (rows,)."""
-        null = np.where(self.merged, np.maximum(null_ratio, BAND_NULL_RATIO), null_ratio)
-        return draws(self.exposed, self.exposed_at_risk, self.control_at_risk, null)
+        """Return the draws that halt, in each row's own band, at its own null ratio (rows,)."""
+        null = np.where(self.given, np.maximum(null_ratio, BAND_NULL_RATIO), null_ratio)
+        control = np.where(self.given, self.in_stratum, np.where(self.matched, self.own_control, 0.0))
+        return draws(self.exposed, self.exposed_at_risk, control, null)
+
+    def wide(self, null_ratio: Floats) -> Draws:
+        """Return the draws that halt where bands without a match are compared with the whole stratum.
+
+        While there are any, each of their exposed hosts and every control host says something, and no other.
+        """
+        own, apart = self.harm(null_ratio), ~np.isnan(self.unmatched)
+        null = np.maximum(null_ratio, BAND_NULL_RATIO)
+        control = np.where(self.exposed & self.matched, 0.0, self.in_stratum)
+        them = draws(self.exposed, self.unmatched, control, null)
+        return Draws(np.where(apart, them.exposed, own.exposed), np.where(apart, them.share, own.share))
 
     def expected(self) -> Floats:
         """Return the chance (rows,) that the failing host is an exposed one if both arms fail alike."""
-        return draws(self.exposed, self.exposed_at_risk, self.control_at_risk, 1.0).share
+        control = np.where(self.matched, self.own_control, self.in_stratum)
+        return draws(self.exposed, self.exposed_at_risk, control, 1.0).share
 
     def safety(self, margin: Floats) -> Draws:
         """Return the draws that promote, (margins, rows): confirmed hosts only, but every exposed failure."""
@@ -60,7 +75,7 @@ class Columns(NamedTuple):
 
     def interval(self) -> Draws:
         """Return the draws at ratio 1 of rows whose band is matched in control."""
-        return draws(self.exposed, self.exposed_here, np.where(self.matched, self.control, 0.0), 1.0)
+        return draws(self.exposed, self.exposed_at_risk, np.where(self.matched, self.own_control, 0.0), 1.0)
 
 
 def columns(rows: Sequence[FailureRow], place: Integers) -> Columns:
@@ -68,39 +83,34 @@ def columns(rows: Sequence[FailureRow], place: Integers) -> Columns:
     exposed = _small([row.arm == "exposed" for row in rows]).astype(np.bool_)
     here = np.array([row.exposed_at_risk for row in rows], np.float64)
     confirmed = np.minimum(np.array([row.exposed_confirmed for row in rows], np.float64), here)
-    control = np.array([row.control_at_risk for row in rows], np.float64)
-    exposed_at_risk, control_at_risk = here, control
-    merged, matched, weight = np.zeros(len(rows), np.bool_), np.ones(len(rows), np.bool_), np.ones(len(rows))
+    control = own_control = np.array([row.control_at_risk for row in rows], np.float64)
+    matched, weight = np.ones(len(rows), np.bool_), np.ones(len(rows))
+    given, unmatched, in_stratum = np.zeros(len(rows), np.bool_), np.full(len(rows), np.nan), control
     whole = [row.control_in_stratum for row in rows]
     if whole.count(None) < len(rows):
         in_stratum = np.array(whole, np.float64)  # None is NaN
-        banded = np.array([row.band is not None for row in rows])
-        merged = banded & ~np.isnan(in_stratum) & (control < here)
-        matched = ~merged
-        control_at_risk = np.where(merged, in_stratum, control)
+        unmatched = np.array([row.exposed_unmatched for row in rows], np.float64)
         proven = np.array([row.confirmed_in_stratum for row in rows], np.float64)
-        weighed = merged & ~np.isnan(proven)
+        banded = np.array([row.band is not None for row in rows])
+        before = banded & np.isnan(unmatched) & ~np.isnan(in_stratum) & (own_control < here)
+        weighed = banded & ~np.isnan(in_stratum) & ~np.isnan(proven) & (before | ~np.isnan(unmatched))
+        matched, given = ~(before | weighed), before
         proven = np.where(weighed, np.fmax(proven, confirmed), confirmed)
-        weight = np.where(weighed, weights(exposed, confirmed, control, proven, in_stratum), matched | exposed)
-        confirmed, control = proven, control_at_risk
-    bands = [row.control_in_bands for row in rows]
-    if bands.count(None) < len(rows):
-        together = np.array([row.exposed_in_bands for row in rows], np.float64)
-        merged = merged | ~np.isnan(together)
-        exposed_at_risk = np.where(np.isnan(together), here, together)
-        control_at_risk = np.where(np.isnan(together), control_at_risk, np.array(bands, np.float64))
+        weight = np.where(weighed, weights(exposed, confirmed, own_control, proven, in_stratum), matched | exposed)
+        confirmed, control = proven, np.where(matched, own_control, in_stratum)
     return Columns(
         _small([NUMBER[row.guard] for row in rows]).astype(np.int64),
         place,
         exposed,
-        exposed_at_risk,
-        control_at_risk,
-        merged,
+        here,
+        own_control,
+        matched,
+        given,
+        unmatched,
+        in_stratum,
         confirmed,
         control,
         weight,
-        here,
-        matched,
     )
 
 

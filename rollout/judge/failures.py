@@ -3,7 +3,7 @@
 A control host's failure lowers every E, so it stops nothing; many small chunks cost more than one large.
 """
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import Final, TypeAlias, cast
 
 import numpy as np
@@ -89,9 +89,7 @@ class Failures:
         """Fold what waits; return the first crossing into pause."""
         pause: Reason | None = None
         rows, self._waiting = self._waiting, []
-        step = self._strata.rows_at_once(CHUNK)
-        for start in range(0, len(rows), step):
-            part = rows[start : start + step]
+        for part in self._parts(rows):
             of = columns(part, self._strata.places(part))
             picked = self.picked.exposed(np.array([row.seq for row in part]))
             crossed = self._harm.take(part, of, picked, self._observed)
@@ -99,3 +97,17 @@ class Failures:
             pause = pause or crossed.pause
             self._observed.add(of)
         return pause
+
+    def _parts(self, rows: Sequence[FailureRow]) -> Iterator[Sequence[FailureRow]]:
+        """Yield rows that are folded at once; from the first that has bands without a match on in two comparisons."""
+        step = self._strata.rows_at_once(CHUNK)
+        for start in range(0, len(rows), step):
+            part = rows[start : start + step]
+            apart = next((number for number, row in enumerate(part) if row.exposed_unmatched is not None), None)
+            if apart is None or self._harm.is_parted:
+                yield part
+                continue
+            if apart:
+                yield part[:apart]
+            self._harm.part()
+            yield part[apart:]

@@ -18,6 +18,8 @@ from rollout.judge.seen import Loud, Seen
 from rollout.judge.strata import Strata, mean_of
 from rollout.judge.verdict import Reason
 
+WIDE: Final = 0.25
+"""Share of a guard's weight on the comparison of bands without a match with the whole stratum (docs/adr/0017)."""
 OF_STRATUM: Final = "stratum:"
 """Before a stratum's name, the name of its guard."""
 
@@ -52,6 +54,7 @@ class Harm:
         self._strata = strata
         of_strata = [self._bar.stratum_cap(len(strata.names))] * len(strata.names)
         self._processes = Processes([*map(self._bar.cap, GUARDS), *of_strata])
+        self._wide: Processes | None = None  # from the first row on that has bands without a match beside it
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
@@ -69,7 +72,8 @@ class Harm:
     @property
     def _now(self) -> Floats:
         """Return E of every process as it is: (processes, 1)."""
-        return _value(self._processes.log_e[:, None])
+        own = _value(self._processes.log_e[:, None])
+        return own if self._wide is None else _both(own, _value(self._wide.log_e[:, None]))
 
     def resume(self) -> None:
         """Ask twice the present evidence before the next pause; the halt is unchanged."""
@@ -87,12 +91,27 @@ class Harm:
         exposed = np.flatnonzero(of.exposed)  # E rises at no other
         looks = exposed if exposed.size and exposed[-1] == last else np.append(exposed, last)
         e = _value(self._processes.take(process, row, of.harm(null), looks))
+        if self._wide is not None:
+            e = _both(e, _value(self._wide.take(process, row, of.wide(null), looks)))
         of_guards = self._mean(e)
         chunk = _Chunk(rows, of, looks, of_guards + self.measures.share, e)
         self._of_guards, self.e = float(of_guards[-1]), float(chunk.mean[-1])
         return Crossings(
             self._crossed(chunk, before, self.pause_at, "pauses"), self._crossed(chunk, before, self._halt_at, "halts")
         )
+
+    @property
+    def is_parted(self) -> bool:
+        """Say whether there are two comparisons."""
+        return self._wide is not None
+
+    def part(self) -> None:
+        """Judge on by two comparisons, each with its share of every guard's weight.
+
+        The average of e-processes is one, whatever they have in common.
+        """
+        self._wide = self._processes.part(WIDE)
+        self._processes = self._processes.part(1.0 - WIDE)
 
     def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools, seen: Seen) -> Crossings:
         """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`.
@@ -163,6 +182,10 @@ def _reason(e: float, threshold: tuple[float, str], row: FailureRow | MeasureRow
         row.at,
         row.seq,
     )
+
+
+def _both(own: Floats, wide: Floats) -> Floats:
+    return (1.0 - WIDE) * own + WIDE * wide
 
 
 def _value(log_e: Floats) -> Floats:

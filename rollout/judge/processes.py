@@ -40,6 +40,16 @@ class Processes:
         self._boost = np.zeros(len(caps))  # by how much ln E is beyond the unboosted mean; infinite at the cap
         self.log_e = np.zeros(len(caps))
 
+    def part(self, share: float) -> "Processes":
+        """Return these processes as they are, to go on as guards with this share of their weights.
+
+        The target of each is as much higher, but for those that reached theirs.
+        """
+        found = Processes([math.inf] * self.log_e.size)
+        found._log_cap = np.where(np.isposinf(self._boost), self._log_cap, self._log_cap - math.log(share))
+        found._log_m, found._boost, found.log_e = self._log_m.copy(), self._boost.copy(), self.log_e.copy()
+        return found
+
     def take(self, process: Integers, row: Integers, rows: Draws, looks: Integers) -> Floats:
         """Fold rows (rows,) and return the processes' ln E after some of them, (processes, looks).
 

@@ -46,8 +46,7 @@ class Pen:
                 control_at_risk=found.control,
                 exposed_confirmed=found.confirmed,
                 band=found.band,
-                exposed_in_bands=found.exposed_in_bands,
-                control_in_bands=found.control_in_bands,
+                exposed_unmatched=found.exposed_unmatched,
                 control_in_stratum=found.control_in_stratum,
                 confirmed_in_stratum=found.confirmed_in_stratum,
             )

@@ -56,10 +56,35 @@ class Process:
 
 
 class Guard:
-    """A halting guard with its boosted value E'; its target is L."""
+    """A guard: one boosted process, from some row on two of them with three quarters and one of its weight."""
+
+    def __init__(self, target):
+        self.parts = [(1.0, Boosted(target))]
+
+    def part(self):
+        if len(self.parts) == 1:
+            self.parts = [(share, self.parts[0][1].as_part(share)) for share in (0.75, 0.25)]
+
+    def row(self, own, wide):
+        for (_, process), row in zip(self.parts, (own, wide), strict=False):
+            process.row(*row)
+
+    @property
+    def value(self):
+        return sum(share * process.value for share, process in self.parts)
+
+
+class Boosted:
+    """A process with its boosted value E'; its target is L."""
 
     def __init__(self, target):
         self.process, self.value, self.target = Process(np.geomspace(1.15, 300, 32)), 1.0, target
+
+    def as_part(self, share):
+        reached = self.value >= self.target * (1 - 1e-12)
+        part = Boosted(self.target if reached else self.target / share)
+        part.process.sums, part.value = self.process.sums, self.value
+        return part
 
     def row(self, exposed, y1, y0, null):
         before = self.process.log_e
@@ -94,16 +119,25 @@ class Reference:
     def row(self, row, picked=False):
         exposed, y1, y0 = row.arm == "exposed", row.exposed_at_risk, row.control_at_risk
         null = 1.25 if picked else 1.0
-        unmatched = row.band is not None and row.control_in_stratum is not None and y0 < y1
+        unmatched = (row.band is not None and row.control_in_stratum is not None and row.exposed_unmatched is None
+                     and y0 < y1)  # fmt: skip
         if unmatched:
             y0, null = row.control_in_stratum, 10.0
-        whole = y0
-        if row.control_in_bands is not None:
-            y1, y0, null = row.exposed_in_bands, row.control_in_bands, 10.0
-        self.guards[row.guard].row(exposed, y1, y0, null)
+        whole, base = y0, 1.25 if picked else 1.0
+        apart = row.exposed_unmatched is not None
+        own = wide = (exposed, y1, y0, null)
+        if apart:
+            self.part()
+            alone = row.band is not None and row.confirmed_in_stratum is not None
+            unmatched, null = alone, base
+            own = (exposed, y1, 0 if alone else row.control_at_risk, base)
+            says_nothing = exposed and not alone
+            wide = (exposed, row.exposed_unmatched, 0 if says_nothing else row.control_in_stratum, max(base, 10.0))
+            whole = row.control_in_stratum if alone else row.control_at_risk
+        self.guards[row.guard].row(own, wide)
         stratum = row.stratum if row.stratum in self.strata else "other"
         if row.guard == "crash_or_dark" and stratum in self.strata:
-            self.strata[stratum].row(exposed, y1, y0, null)
+            self.strata[stratum].row(own, wide)
         proven, weight = min(row.exposed_confirmed, row.exposed_at_risk), 1.0
         if unmatched and row.confirmed_in_stratum is None:
             weight = float(exposed)
@@ -116,6 +150,10 @@ class Reference:
         for level in (20.0, 100.0):
             if self.e >= level * (1 - 1e-12):
                 self.crossed.setdefault(level, row.seq)
+
+    def part(self):
+        for guard in (*self.guards.values(), *self.strata.values()):
+            guard.part()
 
     @property
     def e(self):
@@ -151,8 +189,11 @@ def interval(rows):
     above = {s: Process(2.0 ** (np.arange(1, 34) / 4)) for s in steps}
     below = {s: Process(2.0 ** (np.arange(-13, 0) / 4)) for s in steps}
     for number, row in enumerate((row for row in rows if row.guard == "crash"), start=1):
-        matched = not (row.band is not None and row.control_in_stratum is not None
-                       and row.control_at_risk < row.exposed_at_risk)  # fmt: skip
+        if row.exposed_unmatched is not None:
+            matched = row.band is None or row.confirmed_in_stratum is None
+        else:
+            matched = not (row.band is not None and row.control_in_stratum is not None
+                           and row.control_at_risk < row.exposed_at_risk)  # fmt: skip
         for s in steps:
             y1, y0 = row.exposed_at_risk, row.control_at_risk if matched else 0
             for process in (above[s], below[s]):

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from rollout.evidence.matching import beside, is_match, merged
+from rollout.evidence.matching import beside, is_match
 
 COUNTS = st.tuples(*[st.integers(0, 50)] * 4)
 
@@ -28,31 +28,27 @@ def test_a_band_that_restarts_left_almost_without_control_takes_the_whole_stratu
 
 
 @pytest.mark.parametrize(
-    ("exposed", "control", "groups"),
+    ("exposed", "control", "unmatched"),
     [
-        ((100, 0, 0, 0), (2000, 12_000, 48_000, 37_900), [(0, 1), (1, 2), (2, 3), (3, 4)]),
-        ((9000, 0, 0, 1000), (1900, 11_000, 46_000, 31_100), [(0, 2), (0, 2), (2, 3), (3, 4)]),
-        ((5, 0, 0, 0), (0, 0, 0, 900), [(0, 4)] * 4),
-        ((5, 0, 0, 95), (0, 0, 0, 900), [(0, 4)] * 4),
-        ((0, 0, 0, 100), (0, 0, 0, 900), [(0, 1), (1, 2), (2, 3), (3, 4)]),
-        ((0, 10, 0, 100), (40, 860, 2, 0), [(0, 1), (1, 4), (1, 4), (1, 4)]),
+        ((100, 0, 0, 0), (2000, 12_000, 48_000, 37_900), None),
+        ((9000, 0, 0, 1000), (1900, 11_000, 46_000, 31_100), 9000),
+        ((5, 0, 0, 0), (0, 0, 0, 900), 5),
+        ((5, 3, 0, 95), (0, 0, 0, 900), 8),
+        ((0, 0, 0, 100), (0, 0, 0, 900), None),
     ],
 )
-def test_bands_are_merged_from_the_youngest_until_control_can_answer_for_them(exposed, control, groups):
-    assert merged(exposed, control) == groups
+def test_exposed_hosts_of_bands_without_a_match_stand_together_against_all_of_control(exposed, control, unmatched):
+    for band in range(4):
+        found = beside(band, exposed, control, exposed)
+        assert (found.exposed, found.control) == (exposed[band], control[band])
+        assert found.exposed_unmatched == unmatched
+        assert found.control_in_stratum == (None if unmatched is None else sum(control))
 
 
-@given(COUNTS, COUNTS)
-def test_every_host_at_risk_is_in_exactly_one_group_and_each_group_is_a_match(exposed, control):
-    groups = merged(exposed, control)
-    assert [band for first, end in sorted(set(groups)) for band in range(first, end)] == [0, 1, 2, 3]
-    for first, end in groups:
-        assert is_match(sum(exposed[first:end]), sum(control[first:end]), sum(exposed), sum(control))
-
-
-def test_a_control_failure_is_compared_with_those_that_are_compared_with_it():
-    young = beside(0, (5, 0, 0, 0), (0, 0, 0, 900), (5, 0, 0, 0))
-    old = beside(3, (5, 0, 0, 0), (0, 0, 0, 900), (5, 0, 0, 0))
-    assert (young.exposed, young.control, young.exposed_in_bands, young.control_in_bands) == (5, 0, 5, 900)
-    assert (old.exposed, old.control, old.exposed_in_bands, old.control_in_bands) == (0, 900, 5, 900)
-    assert (young.control_in_stratum, young.confirmed_in_stratum, old.control_in_stratum) == (900, 5, None)
+@given(COUNTS, COUNTS, st.integers(0, 3))
+def test_a_row_says_of_its_own_band_whether_it_has_its_match(exposed, control, band):
+    found = beside(band, exposed, control, exposed)
+    alone = is_match(exposed[band], control[band], sum(exposed), sum(control))
+    assert (found.confirmed_in_stratum is None) == alone
+    assert found.exposed_unmatched is not None or alone
+    assert alone or found.exposed_unmatched >= exposed[band]

@@ -54,18 +54,37 @@ def test_where_control_has_nobody_an_exposed_failure_still_counts_against_it():
 
 
 @settings(max_examples=100, deadline=None)
-@given(HOSTS, HOSTS, st.floats(1.0, 10.0))
-def test_merged_bands_are_a_fair_game_in_a_fleet_that_never_restarts(y1, y0, young):
-    """All exposed hosts are young and none of control: a restart may make a host ten times as likely to fail."""
-    factors_of = {}
-    for arm, band, own in (("exposed", "<30m", (y1, 0)), ("control", "more", (0, y0))):
-        story = Story().failure("crash", arm, *own, band=band, exposed_in_bands=y1, control_in_bands=y0)
-        rows = columns(story.rows[1:], np.zeros(1, np.int64)).harm(np.ones(1))
-        factors_of[arm] = np.exp(HARM.gains(rows))[0]
-    share = young * y1 / (young * y1 + y0)
-    mean = share * factors_of["exposed"] + (1 - share) * factors_of["control"]
-    assert mean.max() <= 1 + 1e-9
-    assert young < 10 or mean == pytest.approx(1.0)
+@given(HOSTS, HOSTS, HOSTS, st.floats(1.0, 10.0))
+def test_bands_without_a_match_are_a_fair_game_in_a_fleet_that_never_restarts(young, old, y0, restarted):
+    """Some exposed hosts are young and all of control is old: a restart may make a host ten times as likely to fail."""
+    beside = {"exposed_unmatched": young, "control_in_stratum": y0}
+    failures = {
+        "young": ("exposed", "<30m", (young, 0), {**beside, "confirmed_in_stratum": 0}),
+        "old": ("exposed", "more", (old, y0), beside),
+        "control": ("control", "more", (old, y0), beside),
+    }
+    own, wide = {}, {}
+    for name, (arm, band, at_risk, fields) in failures.items():
+        rows = columns(Story().failure("crash", arm, *at_risk, band=band, **fields).rows[1:], np.zeros(1, np.int64))
+        own[name], wide[name] = (np.exp(HARM.gains(each(np.ones(1))))[0] for each in (rows.harm, rows.wide))
+    hazards = {"young": restarted * young, "old": float(old), "control": float(y0)}
+    for factors in (own, wide):
+        mean = sum(hazards[name] * factors[name] for name in failures) / sum(hazards.values())
+        assert mean.max() <= 1 + 1e-9
+    assert (own["young"] == 1).all(), "nobody of control is as young"
+    assert (wide["old"] == 1).all(), "they have their own match"
+    assert (wide["young"] > 1).all()
+
+
+def test_where_bands_without_a_match_begin_nothing_is_lost_but_a_quarter():
+    """An average of two: however quiet the young are, what the old say counts for three quarters at least."""
+    apart = {"exposed_unmatched": 40_000, "control_in_stratum": 50_000}
+    story, plain = Story().failure("crash", y1=50, y0=500), Story().failure("crash", y1=50, y0=500)
+    for _ in range(30):
+        story.failure("crash", "control", 0, 50_000, band="more", **apart)
+    story.failure("crash", y1=50, y0=500, band="more", **apart)
+    plain.failure("crash", y1=50, y0=500)
+    assert 0.75 * plain.judge().guards["crash"] == pytest.approx(story.judge().guards["crash"], rel=1e-4)
 
 
 def proof_of(young, hours, seed):
