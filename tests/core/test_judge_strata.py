@@ -90,14 +90,15 @@ def test_a_lethal_model_is_named():
 
 @settings(max_examples=40, deadline=None)
 @given(
-    st.lists(st.tuples(st.sampled_from([*NAMES, "new"]), st.booleans(), st.integers(0, 30), st.integers(0, 90)),
-             min_size=1, max_size=60),
+    st.lists(st.tuples(st.sampled_from([*NAMES, "new"]), st.booleans(), st.integers(0, 30), st.integers(0, 90),
+                       st.sampled_from([None, None, None, 0, 40])), min_size=1, max_size=60),
     st.integers(1, 7),
 )  # fmt: skip
 def test_folding_many_strata_in_any_chunks_gives_the_same_bits(rows, size):
     story = Story(strata=NAMES)
-    for stratum, exposed, y1, y0 in rows:
-        story.failure("crash_or_dark", "exposed" if exposed else "control", y1, y0, stratum=stratum)
+    for stratum, exposed, y1, y0, unmatched in rows:
+        apart = {} if unmatched is None else {"exposed_unmatched": unmatched, "control_in_stratum": y0, "band": "more"}
+        story.failure("crash_or_dark", "exposed" if exposed else "control", y1, y0, stratum=stratum, **apart)
     made = Fold(POLICY, story.rows[0])
     for start in range(1, len(story.rows), size):
         made.take(story.rows[start : start + size])
