@@ -31,6 +31,9 @@ FEW: Final = 16
 """Marks below which each is put in its place rather than all sorted."""
 SURELY: Final = 30.0
 """Hosts by which a band's control outnumbers twice its exposed hosts where chance does not turn it round."""
+MANY: Final = 400
+CLEARLY: Final = 1.4
+"""By how much a band's odds are above half of its stratum's, with so many of control, where chance does not either."""
 Event = Callable[[float], None]
 
 
@@ -263,7 +266,14 @@ class World:
 
 def _all_match(exposed: int, shares: Sequence[float], control: int, ordinary: Sequence[float]) -> bool:
     """Say whether no draw can leave a band without its match: then one band is drawn, not all."""
-    return all(control * own >= 2.0 * exposed * share + SURELY for share, own in zip(shares, ordinary, strict=True))
+    awake = sum(shares)
+    for share, own in zip(shares, ordinary, strict=True):
+        there = control * own
+        if there >= 2.0 * exposed * share + SURELY:
+            continue
+        if there < MANY or 2.0 * own * awake < CLEARLY * share:
+            return False
+    return True
 
 
 def _heard(hosts: int, mute: int, empty: int) -> int:
