@@ -40,7 +40,9 @@ def api(home, monkeypatch):
 
 def test_ctrl_c_ends_with_130_and_without_a_traceback(api):
     api.on("GET /rollouts/sensor-3", (200, rollout()))
+    heeded = signal.signal(signal.SIGINT, signal.default_int_handler)  # a suite in the background is begun without
     with subprocess.Popen([*ROLLOUT, "watch", "sensor-3"], stdout=subprocess.PIPE, stderr=subprocess.PIPE) as child:
+        signal.signal(signal.SIGINT, heeded)
         assert b"running" in child.stdout.readline()
         child.send_signal(signal.SIGINT)
         _, err = child.communicate(timeout=10)
