@@ -10,7 +10,8 @@ since their hosts announced sleep), and of a guard row
 - `exposed_unmatched`, `control_in_stratum`: while bands of the stratum have no match in control, the exposed hosts at
   risk in all of these, and the control hosts at risk in the whole stratum;
 - `confirmed_in_stratum`: where the row's own `band` is one of them, the exposed hosts at risk in the whole stratum that
-  confirmed. Without it the row proves no safety, and without the first (rows of before) the judge halts by the second.
+  confirmed. Rows of before have no `exposed_unmatched`: the judge halts by `control_in_stratum` alone, and such a row
+  without `confirmed_in_stratum` proves no safety.
 """
 
 from collections.abc import Iterable

@@ -180,5 +180,5 @@ def _unlike(policy: Policy, ground: Ground, seen: Sequence[RingReach]) -> Iterat
         said = f"Hosts restart so seldom that those which adopt in {many} find too few of control as young as they are"
         yield {
             "code": "unlike",
-            "detail": f"{said}: for a day only hazard ratios above 10 show there, whatever it sees.",
+            "detail": f"{said}: for a day only hazard ratios above 10 show in them, whatever it sees.",
         }

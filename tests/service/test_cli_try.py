@@ -55,6 +55,19 @@ def test_a_rate_that_is_not_a_number_is_refused(run):
     assert (code, "'nan' is not a number" in err) == (2, True)
 
 
+@pytest.mark.parametrize("restarts", ["nan", "inf", -1, 1001, "often"])
+def test_restarts_that_are_no_number_of_a_day_are_refused(run, restarts):
+    code, out, err = run("driver", "--hosts", 100, "--restarts", restarts)
+    assert (code, out) == (2, "")
+    assert "--restarts" in err
+
+
+def test_a_service_that_reckons_no_restarts_is_asked_all_the_same(run, api):
+    api.on("GET /fleet", (200, {name: told for name, told in FLEET.items() if name != "restarts"}))
+    code, out, _ = run("content", "--runs", 1, "--jobs", 1)
+    assert (code, "restarts 1 per host and day: as in the reference fleet" in out) == (0, True)
+
+
 def test_with_a_size_alone_the_reference_rate_is_taken_and_said(run):
     code, out, _ = run("content", "--hosts", 300, "--runs", 1, "--jobs", 1)
     assert code == 0

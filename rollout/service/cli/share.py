@@ -7,10 +7,10 @@ import click
 
 
 class Share(click.FloatRange):
-    """A number from 0 to 1; not-a-number, which no comparison finds out of range, is refused."""
+    """A number from 0 to 1, or to `most`; not-a-number, which no comparison finds out of range, is refused."""
 
-    def __init__(self) -> None:
-        super().__init__(0, 1)
+    def __init__(self, most: float = 1) -> None:
+        super().__init__(0, most)
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Return the number; a usage error where it is none, or out of range."""

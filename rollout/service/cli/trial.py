@@ -28,7 +28,7 @@ HOSTS_NEEDED: Final = "give the fleet's size with --hosts N, and --rate R where 
 @click.option("--rate", type=Share(), metavar="R", help="Crashes per host-hour, instead of what was measured.")
 @click.option(
     "--restarts",
-    type=click.FloatRange(0, 1000),
+    type=Share(most=1000),
     metavar="N",
     help="Of each host and day, instead of what was measured.",
 )
@@ -115,7 +115,7 @@ def _ground(
     days = None if fleet is None else fleet["days"]
     crashes = _rate(None if fleet is None else fleet["crashes"], REFERENCE_RATE, rate)
     silences = _rate(None if fleet is None else fleet["silences"], 0.0, None)
-    often = _restarts(None if fleet is None else fleet["restarts"], restarts)
+    often = _restarts(None if fleet is None else fleet.get("restarts"), restarts)
     facts = {
         "hosts": hosts,
         "from": origin,
@@ -129,6 +129,7 @@ def _ground(
 
 
 def _restarts(measured: dict[str, Any] | None, given: float | None) -> dict[str, Any]:
+    """Return them per host and day, and where that comes from; a service of before they were reckoned tells none."""
     from rollout.operation.base_rate import REFERENCE_RESTARTS  # noqa: PLC0415 - as above
 
     if given is not None:
