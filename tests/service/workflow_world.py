@@ -97,6 +97,10 @@ class EngineProcess:
         self.kill()
         self.engine.database.unlink()
 
+    @property
+    def running(self) -> bool:
+        return self._process is not None
+
     def close(self) -> None:
         self.kill()
         for port in self._ports:
@@ -272,6 +276,8 @@ class World:
 
     def close(self) -> None:
         try:
+            if self.workers and not self.engine.running:
+                self.engine.start()  # the SDK tells a dead engine how its activities ended for longer than we wait
             for worker in self.workers:
                 worker.close()
             self.fleet.close()
