@@ -36,16 +36,19 @@ class AtRisk(NamedTuple):
 def beside(band: int, exposed: Sequence[int], control: Sequence[int], confirmed: Sequence[int]) -> AtRisk:
     """Return who is at risk beside a host of this band; the counts are of its stratum, by band."""
     all_exposed, all_control = sum(exposed), sum(control)
-    found = AtRisk(exposed[band], control[band], confirmed[band], BANDS[band])
     unmatched = [
         each
         for each, (ours, theirs) in enumerate(zip(exposed, control, strict=True))
         if not is_match(ours, theirs, all_exposed, all_control)
     ]
     if not unmatched:
-        return found
-    return found._replace(
-        exposed_unmatched=sum(exposed[each] for each in unmatched),
+        return AtRisk(exposed[band], control[band], confirmed[band], BANDS[band])
+    return AtRisk(
+        exposed[band],
+        control[band],
+        confirmed[band],
+        BANDS[band],
+        exposed_unmatched=sum([exposed[each] for each in unmatched]),
         control_in_stratum=all_control,
         confirmed_in_stratum=sum(confirmed) if band in unmatched else None,
     )

@@ -53,12 +53,13 @@ class Columns(NamedTuple):
         control = np.where(self.given, self.in_stratum, np.where(self.matched, self.own_control, 0.0))
         return draws(self.exposed, self.exposed_at_risk, control, null)
 
-    def wide(self, null_ratio: Floats) -> Draws:
+    def wide(self, null_ratio: Floats, own: Draws) -> Draws:
         """Return the draws that halt where bands without a match are compared with the whole stratum.
 
-        While there are any, each of their exposed hosts and every control host says something, and no other.
+        While there are any, each of their exposed hosts and every control host says something, and no other. Where
+        there are none, the draws are `own`: those of `harm`.
         """
-        own, apart = self.harm(null_ratio), ~np.isnan(self.unmatched)
+        apart = ~np.isnan(self.unmatched)
         null = np.maximum(null_ratio, BAND_NULL_RATIO)
         control = np.where(self.exposed & self.matched, 0.0, self.in_stratum)
         them = draws(self.exposed, self.unmatched, control, null)

@@ -59,7 +59,7 @@ class EProcess:
         """Return log M (..., grid) after all rows, without the path; `weight` (rows,): how much of a factor counts."""
         steps = self.steps(log_m, rows)
         if weight is not None:
-            part = np.flatnonzero(weight != 1.0)
+            part = (weight != 1.0).nonzero()[0]
             steps[..., 1 + part, :] = np.log1p(weight[part, None] * np.expm1(steps[..., 1 + part, :]))
         after: Floats = np.add.reduce(steps, axis=-2)
         return after

@@ -9,7 +9,7 @@ import numpy as np
 from policies.document import Judge
 from rollout.evidence.rows import FailureRow, Guard, MeasureRow
 from rollout.judge.columns import Columns
-from rollout.judge.eprocess import Bools, Floats, Integers
+from rollout.judge.eprocess import Bools, Draws, Floats, Integers
 from rollout.judge.guards import GUARDS, HAND_PICKED_NULL_RATIO, SLACK, Bar
 from rollout.judge.measures import OF_MEASURE, LoudMeasure, Measures
 from rollout.judge.observed import Observed
@@ -54,7 +54,6 @@ class Harm:
         self._strata = strata
         of_strata = [self._bar.stratum_cap(len(strata.names))] * len(strata.names)
         self._processes = Processes([*map(self._bar.cap, GUARDS), *of_strata])
-        self._wide: Processes | None = None  # from the first row on that has bands without a match beside it
         self._halt_at = judge.halt_at
         self._pause_at = judge.pause_at
         self.pause_at = judge.pause_at
@@ -72,8 +71,7 @@ class Harm:
     @property
     def _now(self) -> Floats:
         """Return E of every process as it is: (processes, 1)."""
-        own = _value(self._processes.log_e[:, None])
-        return own if self._wide is None else _both(own, _value(self._wide.log_e[:, None]))
+        return self._weighed(self._processes.log_e[:, None])
 
     def resume(self) -> None:
         """Ask twice the present evidence before the next pause; the halt is unchanged."""
@@ -88,11 +86,9 @@ class Harm:
         twice, last = self._strata.counted(of), len(rows) - 1
         process = np.concatenate([of.guard, len(GUARDS) + of.place[twice]])
         row = np.concatenate([np.arange(len(rows)), twice])
-        exposed = np.flatnonzero(of.exposed)  # E rises at no other
+        exposed = of.exposed.nonzero()[0]  # E rises at no other
         looks = exposed if exposed.size and exposed[-1] == last else np.append(exposed, last)
-        e = _value(self._processes.take(process, row, of.harm(null), looks))
-        if self._wide is not None:
-            e = _both(e, _value(self._wide.take(process, row, of.wide(null), looks)))
+        e = self._take(process, row, of, null, looks)
         of_guards = self._mean(e)
         chunk = _Chunk(rows, of, looks, of_guards + self.measures.share, e)
         self._of_guards, self.e = float(of_guards[-1]), float(chunk.mean[-1])
@@ -102,16 +98,33 @@ class Harm:
 
     @property
     def is_parted(self) -> bool:
-        """Say whether there are two comparisons."""
-        return self._wide is not None
+        """Say whether there are two comparisons: from the first row on that has bands without a match beside it."""
+        return self._processes.sets > 1
 
     def part(self) -> None:
         """Judge on by two comparisons, each with its share of every guard's weight.
 
         The average of e-processes is one, whatever they have in common.
         """
-        self._wide = self._processes.part(WIDE)
-        self._processes = self._processes.part(1.0 - WIDE)
+        self._processes = self._processes.part([1.0 - WIDE, WIDE])
+
+    def _take(self, process: Integers, row: Integers, of: Columns, null: Floats, looks: Integers) -> Floats:
+        """Fold rows in one comparison or two and return E (processes, looks)."""
+        drawn = of.harm(null)
+        if self.is_parted:
+            drawn = Draws(*map(np.concatenate, zip(drawn, of.wide(null, drawn), strict=True)))
+            process = np.concatenate([process, process + self._processes.log_e.size // 2])
+            row = np.concatenate([row, row + len(null)])
+        return self._weighed(self._processes.take(process, row, drawn, looks))
+
+    def _weighed(self, log_e: Floats) -> Floats:
+        """Return E (guards and strata, looks) of ln E (processes, looks): of both comparisons, once there are two."""
+        e: Floats = np.exp(np.minimum(log_e, 700.0))
+        if not self.is_parted:
+            return e
+        own, wide = np.split(e, 2)
+        both: Floats = (1.0 - WIDE) * own + WIDE * wide
+        return both
 
     def measure(self, rows: Sequence[MeasureRow], doubled: Bools, mute: Bools, seen: Seen) -> Crossings:
         """Fold pairs that measures were reported of; `doubled` and `mute` (rows,) as in `Measures.fold`.
@@ -182,12 +195,3 @@ def _reason(e: float, threshold: tuple[float, str], row: FailureRow | MeasureRow
         row.at,
         row.seq,
     )
-
-
-def _both(own: Floats, wide: Floats) -> Floats:
-    return (1.0 - WIDE) * own + WIDE * wide
-
-
-def _value(log_e: Floats) -> Floats:
-    found: Floats = np.exp(np.minimum(log_e, 700.0))
-    return found

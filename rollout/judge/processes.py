@@ -31,32 +31,39 @@ class _Paths(NamedTuple):
 
 
 class Processes:
-    """Boosted processes, at E = 1 when they start; `log_e` (processes,) is ln E of each."""
+    """Boosted processes, at E = 1 when they start; `log_e` (processes,) is ln E of each.
+
+    Those of several `sets` stand one set behind the other, and so do the rows of each in `take`.
+    """
 
     def __init__(self, caps: Sequence[float]) -> None:
         """`caps`: L of each, at which it stays; infinity leaves it unboosted."""
+        self.sets = 1
         self._log_cap = np.log(np.asarray(caps, np.float64))
         self._log_m = HARM.start(len(caps))
         self._boost = np.zeros(len(caps))  # by how much ln E is beyond the unboosted mean; infinite at the cap
         self.log_e = np.zeros(len(caps))
 
-    def part(self, share: float) -> "Processes":
-        """Return these processes as they are, to go on as guards with this share of their weights.
+    def part(self, shares: Sequence[float]) -> "Processes":
+        """Return a set of these processes as they are for each share, to go on as guards with that of their weights.
 
         The target of each is as much higher, but for those that reached theirs.
         """
-        found = Processes([math.inf] * self.log_e.size)
-        found._log_cap = np.where(np.isposinf(self._boost), self._log_cap, self._log_cap - math.log(share))
-        found._log_m, found._boost, found.log_e = self._log_m.copy(), self._boost.copy(), self.log_e.copy()
+        found, size = Processes([math.inf] * (self.log_e.size * len(shares))), len(shares)
+        boost, log_cap = np.tile(self._boost, size), np.tile(self._log_cap, size)
+        log_share = np.repeat([math.log(share) for share in shares], self.log_e.size)
+        found._log_cap = np.where(np.isposinf(boost), log_cap, log_cap - log_share)
+        found._log_m, found._boost, found.log_e = np.tile(self._log_m, (size, 1)), boost, np.tile(self.log_e, size)
+        found.sets = size
         return found
 
     def take(self, process: Integers, row: Integers, rows: Draws, looks: Integers) -> Floats:
-        """Fold rows (rows,) and return the processes' ln E after some of them, (processes, looks).
+        """Fold rows (sets x rows,) and return the processes' ln E after some of them, (processes, looks).
 
         `process` and `row` (entries,): which process takes which row, each its own in ascending order. `looks`,
-        ascending, ends with the last row; E may be higher at no row without a look, so an exposed one has one.
+        ascending, ends with a set's last row; E may be higher at no row without a look, so an exposed one has one.
         """
-        seen = np.repeat(self.log_e[:, None], looks.size, axis=1)
+        seen = self.log_e[:, None].repeat(looks.size, axis=1)
         moves = self._boost[process] < math.inf  # at its cap a process stays
         if not moves.any():
             return seen
@@ -72,25 +79,26 @@ class Processes:
 
     def _paths(self, process: Integers, row: Integers, rows: Draws, looks: Integers) -> _Paths:
         """Sum the rows up."""
-        order = np.argsort(process, kind="stable")
+        order = process.argsort(kind="stable")
         rows_of = np.bincount(process)
-        who = np.flatnonzero(rows_of)
+        who = rows_of.nonzero()[0]
         number, rows_of = np.arange(who.size), rows_of[who]
-        begin = np.cumsum(rows_of) - rows_of + number
+        begin = rows_of.cumsum() - rows_of + number
         log_m = np.empty((row.size + who.size, HARM.ratio.size))
         log_m[begin] = self._log_m[who]
-        log_m[np.arange(row.size) + np.repeat(number + 1, rows_of)] = HARM.gains(rows)[row[order]]
+        log_m[np.arange(row.size) + (number + 1).repeat(rows_of)] = HARM.gains(rows)[row[order]]
         for start, end in zip(begin.tolist(), [*begin[1:].tolist(), len(log_m)], strict=True):
             np.add.accumulate(log_m[start:end], axis=0, out=log_m[start:end])
-        size = rows.share.size
-        until = np.searchsorted(process[order] * size + row[order], who[:, None] * size + looks, side="right")
+        size = rows.share.size // self.sets
+        places = process[order] * size + row[order] % size
+        until = places.searchsorted(who[:, None] * size + looks, side="right")
         return _Paths(who, begin, until + number[:, None], log_m)
 
     def _without_boost(self, paths: _Paths) -> Floats:
         """Return ln E (who, looks) as it is unless a row is within reach of the cap."""
         looked = np.zeros(len(paths.log_m), np.bool_)
         looked[paths.at] = True
-        log_mean_e = log_mean(paths.log_m[looked])[(np.cumsum(looked) - 1)[paths.at]]
+        log_mean_e = log_mean(paths.log_m[looked])[(looked.cumsum() - 1)[paths.at]]
         boost, cap = self._boost[paths.who, None], self._log_cap[paths.who, None]
         found: Floats = np.minimum(log_mean_e + boost, cap)
         return found
@@ -99,7 +107,8 @@ class Processes:
         """Return which of `who` an exposed failure may have been able to take to its cap."""
         most = LARGEST_GAIN - math.log1p((HARM.ratio[-1] - 1.0) * rows.share.min())
         highest = np.maximum(seen[paths.who].max(axis=1), self.log_e[paths.who])
-        return np.flatnonzero(highest + most >= self._log_cap[paths.who] - SLACK)
+        found: Integers = (highest + most >= self._log_cap[paths.who] - SLACK).nonzero()[0]
+        return found
 
     def _with_boost(self, paths: _Paths, number: int, row: Integers, rows: Draws, seen: Floats) -> None:
         """Boost one of `who` with its own rows, one by one from the first within reach on; change `seen` (looks,)."""

@@ -8,7 +8,7 @@ Early-life gate: U_p of all adoptions, see `policies.early_life`.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from typing import Final
 
 import numpy as np
@@ -28,7 +28,7 @@ bound = lru_cache(maxsize=4096)(early_life_bound)
 """U_p after n outcomes of which x failed; remembered, since ticks without news ask again."""
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class SafetyState:
     """The reversed processes: `margin` (margins,), `log_m` by guard (margins, grid)."""
 
@@ -47,13 +47,18 @@ class SafetyState:
             return self
         log_m, (exposed, share) = dict(self.log_m), rows.safety(self.margin)
         for guard in SAFETY_GUARDS:
-            own = np.flatnonzero(rows.guard == GUARDS.index(guard))
+            own = (rows.guard == GUARDS.index(guard)).nonzero()[0]
             if own.size:
                 log_m[guard] = SAFETY.advance(log_m[guard], Draws(exposed[own], share[:, own]), rows.weight[own])
         return SafetyState(self.margin, log_m)
 
     def evidence(self, margin: float) -> dict[Guard, float]:
         """Return P of each guard against a margin that was given at the start."""
-        at = int(np.searchsorted(self.margin, margin))
-        log_p = np.minimum(log_mean(np.array([log_m[at] for log_m in self.log_m.values()])), 700.0)
-        return dict(zip(self.log_m, np.exp(log_p).tolist(), strict=True))
+        at = int(self.margin.searchsorted(margin))
+        return dict(zip(self.log_m, self._p[:, at].tolist(), strict=True))
+
+    @cached_property
+    def _p(self) -> Floats:
+        """P of (guards, margins): gates, and those who time them, ask more than once."""
+        p: Floats = np.exp(np.minimum(log_mean(np.array(list(self.log_m.values()))), 700.0))
+        return p

@@ -124,7 +124,7 @@ class Adoptions:
         self._batches.add(batch)
         world.advance(at)
         world.fleet.grant(start, end)
-        world.ages[cell.stratum].grant(at / HOUR, size)
+        world.neighbours.ages[cell.stratum].grant(at / HOUR, size)
         world.counts.outstanding += size
         self._outstanding[cell.stratum] += size
         self._minute.append((at, size))

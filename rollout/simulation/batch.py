@@ -1,15 +1,11 @@
 """Batches of adoptions: hosts that were granted together, and which batch a host is of."""
 
-from bisect import bisect_right, insort
+from bisect import bisect_right
 from dataclasses import dataclass, field
-from operator import attrgetter
-from typing import Final
 
 import numpy as np
 
 from rollout.simulation.fleet import Cell
-
-_START: Final = attrgetter("start")
 
 
 @dataclass(slots=True)
@@ -35,13 +31,16 @@ class Batches:
 
     def __init__(self) -> None:
         self._all: list[Batch] = []
+        self._starts: list[int] = []
 
     def add(self, batch: Batch) -> None:
         """Add a batch; no host is of two."""
-        insort(self._all, batch, key=_START)
+        number = bisect_right(self._starts, batch.start)
+        self._starts.insert(number, batch.start)
+        self._all.insert(number, batch)
 
     def of(self, host: int) -> Batch | None:
         """Return the batch of a host, None where it was not granted."""
-        number = bisect_right(self._all, host, key=_START)
+        number = bisect_right(self._starts, host)
         batch = self._all[number - 1] if number else None
         return batch if batch is not None and host < batch.end else None

@@ -57,7 +57,7 @@ class Measured:
         world = self._world
         at_risk = world.fleet.at_risk[IN_BOTH][stratum]
         exposed, control = max(0, at_risk[PROVEN] - paired), max(0, at_risk[CONTROL] - paired)
-        shares, habits = world.ages[stratum].shares(at / HOUR), world.habits
+        shares, habits = world.neighbours.ages[stratum].shares(at / HOUR), world.habits
         ordinary: Sequence[float] = [1.0] if habits.plain else habits.ordinary_bands
         mine: Sequence[float] = [sum(shares)] if habits.plain else shares
         return sum(

@@ -17,6 +17,19 @@ BLOCK_CRASHES: Final = 2000.0
 NEVER: Final = float("inf")
 
 
+def _first(**failed: int) -> list[tuple[int, ...]]:
+    """Return by state of which guards a host's failure is its first, given the marks of one that failed before."""
+    marks = [(GUARDS.index(guard), mark | EXCLUDED) for guard, mark in failed.items()]
+    return [tuple(guard for guard, mark in marks if not state & mark) for state in range(256)]
+
+
+_CRASHES: Final = (
+    _first(crash=CRASHED, crash_or_dark=CRASHED | DARKENED),
+    _first(crash=CRASHED, crash_or_dark=CRASHED | DARKENED, own=OWN),  # of a crash whose culprit is the release
+)
+_DARKENS: Final = _first(crash_or_dark=CRASHED | DARKENED, dark=DARKENED)
+
+
 class Ledger(Protocol):
     """What mishaps need of adoptions."""
 
@@ -117,13 +130,8 @@ class Mishaps:
             return  # a release that spares hosts
         if self.reports is not None:
             self.reports.append(self._seen(host, at, exposed=exposed))
-        first = {
-            "crash": not state & CRASHED,
-            "crash_or_dark": not state & (CRASHED | DARKENED),
-            "own": crash.own and not state & OWN,
-        }
         age = (happened - granted) / HOUR if exposed and granted is not None else None
-        self._write([name for name, applies in first.items() if applies], host, at, exposed=exposed, age=age)
+        self._write(_CRASHES[crash.own][state], host, at, exposed=exposed, age=age)
         after = (state | CRASHED | (OWN if crash.own else 0)) & ~(DARK if host not in self._dead else 0)
         world.fleet.move(host, after)
         if exposed:
@@ -157,11 +165,9 @@ class Mishaps:
         if host not in world.silent.at or state & DARK:
             return
         self._mute(host, -1)
-        first = {"crash_or_dark": not state & (CRASHED | DARKENED), "dark": not state & DARKENED}
         granted = self._ledger().granted_at(host)
         age = None if granted is None else (at - granted) / HOUR
-        names = [name for name, applies in first.items() if applies]
-        self._write(names, host, at, exposed=granted is not None, age=age)
+        self._write(_DARKENS[state], host, at, exposed=granted is not None, age=age)
         world.advance(at)
         world.fleet.move(host, state | DARKENED | DARK)
         if granted is not None:
@@ -182,15 +188,15 @@ class Mishaps:
             self._mute(host, -1)
         self._ledger().back(host, at)
 
-    def _write(self, guards: list[str], host: int, at: float, *, exposed: bool, age: float | None) -> None:
-        world = self._world
-        if world.fleet.state[host] & EXCLUDED or not guards:
+    def _write(self, guards: Sequence[int], host: int, at: float, *, exposed: bool, age: float | None) -> None:
+        """Write the rows of a failure that is its host's first of these guards."""
+        if not guards:
             return
+        world = self._world
         band = world.habits.band_of_crash(age, world.rng)
-        for guard in guards:
-            self.rows[guard] += 1  # type: ignore[index]  # names of this module are guards
-            found = world.failure(GUARDS.index(guard), host, at, exposed=exposed, band=band)
-            if guard == "crash":
+        for guard, found in zip(guards, world.failures(guards, host, at, exposed=exposed, band=band), strict=True):
+            self.rows[GUARDS[guard]] += 1
+            if guard == CRASH:
                 self.crashes.append(CrashSeen(at, exposed, found.exposed, found.control))
 
     def _mute(self, host: int, by: int) -> None:

@@ -5,7 +5,7 @@ from typing import Any
 from policies.digest import digest
 from policies.document import Policy
 from rollout.evidence.matching import AtRisk
-from rollout.evidence.rows import ActRow, AdoptionRow, FailureRow, Guard, Header, MeasureRow, Row, TickRow
+from rollout.evidence.rows import ActRow, AdoptionRow, Arm, FailureRow, Guard, Header, MeasureRow, Row, TickRow
 from rollout.judge import Fold, Judgement
 from rollout.simulation.fleet import Cell
 
@@ -31,7 +31,7 @@ class Pen:
         self._rollout = rollout
         self._waiting: list[Row] = []
 
-    def failure(self, guard: Guard, at: float, cell: Cell, arm: str, found: AtRisk) -> None:
+    def failure(self, guard: Guard, at: float, cell: Cell, arm: Arm, found: AtRisk) -> None:
         """Write a host's first failure of a guard, with who was at risk beside it."""
         self._add(
             FailureRow(
@@ -41,7 +41,7 @@ class Pen:
                 ring=cell.ring or "held-out",
                 guard=guard,
                 stratum=self.header.strata[cell.stratum],
-                arm=arm,  # type: ignore[arg-type]  # one of two literals
+                arm=arm,
                 exposed_at_risk=found.exposed,
                 control_at_risk=found.control,
                 exposed_confirmed=found.confirmed,

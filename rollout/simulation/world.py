@@ -13,14 +13,15 @@ from typing import Final
 import numpy as np
 
 from policies.document import Policy
-from rollout.evidence.band import BANDS
-from rollout.evidence.matching import AtRisk, beside
+from rollout.evidence.matching import AtRisk
+from rollout.evidence.rows import Arm
 from rollout.judge.guards import GUARDS
 from rollout.plan import ring_sizes
 from rollout.ringmap import HELD_OUT
-from rollout.simulation.fleet import CONTROL, EXPOSED, GRANTED, PROVEN, Fleet
-from rollout.simulation.habits import Ages, Habits
+from rollout.simulation.fleet import CONTROL, EXPOSED, PROVEN, Fleet
+from rollout.simulation.habits import Habits
 from rollout.simulation.nature import Exposed, Nature
+from rollout.simulation.neighbours import Neighbours
 from rollout.simulation.pen import Pen
 from rollout.simulation.scenario import Scenario
 from rollout.simulation.weather import Gateway, Weather
@@ -29,11 +30,6 @@ HOUR: Final = 3600.0
 CRASH: Final = GUARDS.index("crash")
 FEW: Final = 16
 """Marks below which each is put in its place rather than all sorted."""
-SURELY: Final = 30.0
-"""Hosts by which a band's control outnumbers twice its exposed hosts where chance does not turn it round."""
-MANY: Final = 400
-CLEARLY: Final = 1.4
-"""By how much a band's odds are above half of its stratum's, with so many of control, where chance does not either."""
 Event = Callable[[float], None]
 
 
@@ -132,15 +128,13 @@ class World:
         self.pen = Pen("simulated", policy, self.strata, header, keep=keep)
         self.queue = Queue()
         self.counts = Counts()
-        self.ages = [Ages(self.habits) for _ in self.strata]
+        self.neighbours = Neighbours(self.habits, self.fleet, rng)
         self.troubled = Marked()  # hosts that will not confirm as others do, from when on
         self.silent = Marked()  # hosts that do not speak, since when
         self.exposed: list[Exposed] = []
         self.now = 0.0
         self.block_end = 0.0  # hours up to which nature was drawn
         self.ring = self.rings[0]
-        self._last: object = None  # guards of one failure with the same hosts at risk share one draw
-        self._last_matched = AtRisk(0, 0, 0)
         self.admitted: Callable[[], bool] = lambda: False
         self.changed: Callable[[float], None] = lambda _: None
         self.row_came: Callable[[float], None] = lambda _: None
@@ -191,11 +185,13 @@ class World:
             return 10_000 if fleet.confirmed else 0  # those who confirmed are the sight (docs/adr/0011)
         return _heard(control, counts.mute_control, 0)
 
-    def failure(self, guard: int, host: int, at: float, *, exposed: bool, band: int) -> AtRisk:
-        """Write a guard row with the hosts at risk that are awake and as long since their boot as this one."""
-        cell = self.fleet.cell(host)
-        found = self._matched(guard, host, cell.stratum, at, band)
-        self.pen.failure(GUARDS[guard], at, cell, "exposed" if exposed else "control", found)
+    def failures(self, guards: Sequence[int], host: int, at: float, *, exposed: bool, band: int) -> list[AtRisk]:
+        """Write a row of each guard; return the hosts at risk that are awake and as long since boot as this one."""
+        cell, hours = self.fleet.cell(host), at / HOUR
+        arm: Arm = "exposed" if exposed else "control"
+        found = [self.neighbours.of(guard, host, cell.stratum, hours, band) for guard in guards]
+        for guard, at_risk in zip(guards, found, strict=True):
+            self.pen.failure(GUARDS[guard], at, cell, arm, at_risk)
         return found
 
     def segment(self, at: float) -> None:
@@ -206,74 +202,6 @@ class World:
                 exposed += own[EXPOSED] + own[PROVEN]
                 control += own[CONTROL]
         self.counts.segments.append((at, exposed, control))
-
-    def _matched(self, guard: int, host: int, stratum: int, at: float, band: int) -> AtRisk:
-        """Return the counts of a row, drawn from who is awake and in its band, the failing host included."""
-        at_risk = self.fleet.counts(guard, host, stratum)
-        if self._last == (at, host, band, at_risk):
-            return self._last_matched
-        self._last = (at, host, band, at_risk)
-        mine = bool(self.fleet.state[host] & GRANTED)
-        self._last_matched = self._match(at_risk, self.ages[stratum].shares(at / HOUR), band, mine=mine)
-        return self._last_matched
-
-    def _match(self, at_risk: tuple[int, int, int], shares: Sequence[float], band: int, *, mine: bool) -> AtRisk:
-        exposed, control, confirmed = at_risk
-        habits = self.habits
-        if habits.plain and not habits.sleepers:
-            return AtRisk(exposed, control, confirmed)
-        awake = self._drawn(control, habits.awake, with_one=not mine)
-        if habits.plain:
-            seen = self._drawn(exposed, sum(shares), with_one=mine)
-            return AtRisk(seen, awake, round(seen * confirmed / max(exposed, 1)))
-        if _all_match(exposed, shares, awake, habits.ordinary_bands):
-            seen = self._drawn(exposed, shares[band], with_one=mine)
-            matched = self._drawn(awake, habits.ordinary_bands[band], with_one=not mine)
-            return AtRisk(
-                seen, matched, round(seen * self._proven(band, exposed, confirmed, shares[band])), BANDS[band]
-            )
-        young = self._dealt(exposed, shares, band if mine else None)
-        old = self._dealt(awake, habits.ordinary_bands, None if mine else band)
-        proven = [round(n * self._proven(b, exposed, confirmed, shares[b])) for b, n in enumerate(young)]
-        return beside(band, young, old, proven)
-
-    def _dealt(self, hosts: int, shares: Sequence[float], band: int | None) -> list[int]:
-        """Draw how many of these hosts are in each band; `band`: where one of them is known to be."""
-        others = max(0, hosts - (band is not None))
-        found: list[int] = self.rng.multinomial(others, [*shares, max(0.0, 1.0 - sum(shares))])[:-1].tolist()
-        if band is not None:
-            found[band] += 1
-        return found
-
-    def _proven(self, band: int, exposed: int, confirmed: int, share: float) -> float:
-        """Return the share of a band's exposed that confirmed: where they restart, the open ones are the youngest."""
-        if not exposed:
-            return 0.0
-        if not self.habits.restarts:
-            return confirmed / exposed
-        if band:
-            return 1.0
-        young = max(share * exposed, 1.0)
-        return min(1.0, max(0.0, 1.0 - (exposed - confirmed) / young))
-
-    def _drawn(self, hosts: int, share: float, *, with_one: bool) -> int:
-        """Draw how many of these hosts are of a share of them; `with_one`: one of them is known to be."""
-        others = hosts - with_one
-        if others <= 0 or share <= 0.0:
-            return int(with_one)
-        return int(with_one) + int(self.rng.binomial(others, min(share, 1.0)))
-
-
-def _all_match(exposed: int, shares: Sequence[float], control: int, ordinary: Sequence[float]) -> bool:
-    """Say whether no draw can leave a band without its match: then one band is drawn, not all."""
-    awake = sum(shares)
-    for share, own in zip(shares, ordinary, strict=True):
-        there = control * own
-        if there >= 2.0 * exposed * share + SURELY:
-            continue
-        if there < MANY or 2.0 * own * awake < CLEARLY * share:
-            return False
-    return True
 
 
 def _heard(hosts: int, mute: int, empty: int) -> int:

@@ -66,7 +66,8 @@ def test_bands_without_a_match_are_a_fair_game_in_a_fleet_that_never_restarts(yo
     own, wide = {}, {}
     for name, (arm, band, at_risk, fields) in failures.items():
         rows = columns(Story().failure("crash", arm, *at_risk, band=band, **fields).rows[1:], np.zeros(1, np.int64))
-        own[name], wide[name] = (np.exp(HARM.gains(each(np.ones(1))))[0] for each in (rows.harm, rows.wide))
+        drawn = rows.harm(np.ones(1))
+        own[name], wide[name] = (np.exp(HARM.gains(each))[0] for each in (drawn, rows.wide(np.ones(1), drawn)))
     hazards = {"young": restarted * young, "old": float(old), "control": float(y0)}
     for factors in (own, wide):
         mean = sum(hazards[name] * factors[name] for name in failures) / sum(hazards.values())
