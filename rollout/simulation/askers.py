@@ -78,7 +78,7 @@ class Askers:
         world, reached = self._world, cell.end
         since = at - self._opened[cell.ring or ""]
         if cell.start in self._awake:
-            reached = cell.start + int(np.searchsorted(self._awake[cell.start], since, side="right"))
+            reached = cell.start + int(self._awake[cell.start].searchsorted(since, side="right"))
         asks = world.scenario.fleet.asks_per_minute
         if asks is not None:
             share = (cell.end - cell.start) / world.fleet.hosts

@@ -25,6 +25,9 @@ DARKENED: Final = 32
 DARK: Final = 64
 EXCLUDED: Final = 128
 
+FEW: Final = 8
+"""Hosts below which arrays are not worth their while."""
+
 NOWHERE, EXPOSED, CONTROL, PROVEN = -1, 0, 1, 2
 """Where a host counts for a guard; PROVEN: exposed and confirmed."""
 
@@ -169,7 +172,11 @@ class Fleet:
         return exposed + proven, control, proven
 
     def _sweep(self, start: int, end: int, bit: int, table: bytes) -> None:
-        """Set a bit of consecutive hosts of one cell; only those to whom something happened are moved one by one."""
+        """Set a bit of consecutive hosts of one cell; few, and those to whom something happened, are moved singly."""
+        if end - start <= FEW:
+            for host in range(start, end):
+                self.move(host, self.state[host] | bit)
+            return
         rest = self.view[start:end] & ~np.uint8(GRANTED if bit == CONFIRMED else 0)
         clean, unjudged = int((rest == 0).sum()), int((rest == EXCLUDED).sum())
         touched = (np.flatnonzero((rest != 0) & (rest != EXCLUDED)) + start).tolist()

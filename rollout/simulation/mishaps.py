@@ -95,8 +95,8 @@ class Mishaps:
     def suffer(self, crashes: Sequence[Crash]) -> None:
         """Let crashes happen."""
         world = self._world
-        world.troubled.add_many([(crash.host, crash.hours * HOUR) for crash in crashes])
         for crash in crashes:
+            world.troubled.add(crash.host, crash.hours * HOUR)
             self.toll.note(crash.host, crash.hours * HOUR, fault=crash.fault)
             world.queue.put(world.gateway.arrival(crash.reported * HOUR), partial(self._report, crash))
 

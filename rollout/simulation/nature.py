@@ -21,6 +21,8 @@ ORDINARY_OWN_BLAME: Final = 0.05
 """Share of ordinary crashes whose culprit is found to be this product: an assumption, in both arms alike."""
 SILENT_HOURS: Final = 2.0
 """Mean of how long a silent host stays away after it counts as dark: an assumption."""
+_NEVER: Final = np.zeros(0)
+_NOBODY: Final = np.zeros(0, np.int64)
 
 
 class Crash(NamedTuple):
@@ -113,6 +115,8 @@ class Nature:
             total = float(self._weights[last - 1]) - before
         top = self._weather.highest(start, end)
         number = self._rng.poisson(total * rate * top * (end - start))
+        if not number:
+            return _NEVER, _NOBODY
         at = np.sort(self._rng.uniform(start, end, number))
         at = at[self._rng.random(number) * top < self._weather.hazard(at)]
         if self._weights is None:

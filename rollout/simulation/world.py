@@ -55,42 +55,40 @@ class Queue:
 
 
 class Marked:
-    """Hosts with a time each, found by range."""
+    """Hosts with a time each, found by range. Those added since the last look are put in their places by the next."""
 
     def __init__(self) -> None:
         self.at: dict[int, float] = {}
         self._sorted: list[int] = []
+        self._added: list[int] = []
 
     def add(self, host: int, at: float) -> None:
         """Mark a host; one that is marked keeps its earlier time."""
         if host not in self.at:
-            insort(self._sorted, host)
+            self._added.append(host)
             self.at[host] = at
         else:
             self.at[host] = min(self.at[host], at)
 
-    def add_many(self, pairs: Sequence[tuple[int, float]]) -> None:
-        """Mark hosts at once."""
-        if len(pairs) < FEW:
-            for host, at in pairs:
-                self.add(host, at)
-            return
-        for host, at in pairs:
-            if host not in self.at:
-                self._sorted.append(host)
-                self.at[host] = at
-            else:
-                self.at[host] = min(self.at[host], at)
-        self._sorted.sort()
-
     def remove(self, host: int) -> None:
         """Forget a host."""
         if self.at.pop(host, None) is not None:
+            self._settle()
             del self._sorted[bisect_left(self._sorted, host)]
 
     def within(self, start: int, end: int) -> list[int]:
         """Return the marked hosts from `start` to below `end`, ascending."""
+        self._settle()
         return self._sorted[bisect_left(self._sorted, start) : bisect_left(self._sorted, end)]
+
+    def _settle(self) -> None:
+        if len(self._added) < FEW:
+            for host in self._added:
+                insort(self._sorted, host)
+        else:
+            self._sorted += self._added
+            self._sorted.sort()
+        self._added.clear()
 
 
 @dataclass(slots=True)
