@@ -109,7 +109,7 @@ def margin(ring: str) -> Callable[[Answer], Met]:
 
 def july(found: Answer) -> Met:
     hurt = found["harmed"]
-    measured = f"harmed {hurt['mean']:.2f}, max {hurt['max']:.0f}; {found['seconds']:.0f} s for {found['runs']} runs"
+    measured = f"harmed {hurt['mean']:.2f}, max {hurt['max']:.0f}; {found['seconds'] / found['runs']:.2f} s a run"
     return Met(measured, hurt["mean"] == hurt["max"] == 5)
 
 
@@ -163,7 +163,7 @@ TARGETS = [
     *(Target(f"margin-{ring}", f"promotion of {ring} at its margin {m}: <= 5 %", margin(ring))
       for ring, m in (("canary", 10), ("early", 5), ("broad", 3), ("wide", 1.7))),
     Target("margin-early-monthly-restarts", "early at its margin 5, monthly restarts: <= 5 %", margin("early")),
-    Target("july-2024", "July 2024: harmed 5 on any seed, <= 60 s", july),
+    Target("july-2024", "July 2024: harmed 5 on any seed, a run in <= 60 s", july),
     Target("july-2024-one-ring", "July 2024 without rings: harmed 5 on any seed", july),
 ]  # fmt: skip
 
@@ -171,7 +171,6 @@ TARGETS = [
 def play(name: str, runs: int, jobs: int) -> Answer:
     scenario = find(name)
     begun = time.monotonic()
-    runs = min(runs, scenario.runs)
     outcomes = list(play_all(scenario, policy_of(scenario), scenario.seed, runs, jobs))
     found = answer(outcomes, time.monotonic() - begun)
     return {"scenario": name, "seed": scenario.seed, "date": f"{datetime.now(UTC):%Y-%m-%d}", **found}
@@ -209,7 +208,7 @@ def main() -> None:
     told = parser.parse_args()
     answers = kept(told.keep)
     for name in dict.fromkeys(target.scenario for target in TARGETS if told.only in target.scenario):
-        if told.table or answers.get(name, {"runs": 0})["runs"] >= min(told.runs, find(name).runs):
+        if told.table or answers.get(name, {"runs": 0})["runs"] >= told.runs:
             continue
         answers[name] = play(name, told.runs, told.jobs)
         if told.keep is not None:
